@@ -1,0 +1,53 @@
+# Every task of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+PROTO_FILES = $(shell cd proto && find farmgate -name '*.proto' | sort)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## List the tasks.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# The tools and libraries at exactly the locked versions, hashes checked.
+$(VENV)/.synced: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Farmgate needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	touch $@
+
+RUST_SOURCES = Cargo.toml Cargo.lock matching_core/Cargo.toml $(shell find matching_core/src -name '*.rs')
+
+# The Rust extension, in release form, inside python_server.
+$(VENV)/.built: $(VENV)/.synced $(RUST_SOURCES) pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --skip-install
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: setup
+setup: $(VENV)/.synced ## Install the locked tools and libraries into .venv.
+
+.PHONY: build
+build: $(VENV)/.built ## Build the Rust extension and install the package into .venv.
+
+.PHONY: lock
+lock: $(VENV)/.synced ## Renew requirements.lock after a change of pyproject.toml.
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+
+.PHONY: proto
+proto: $(VENV)/.synced ## Generate python_server/farmgate/api and the descriptors from proto/.
+	buf format -w --path proto/farmgate
+	rm -rf python_server/farmgate/api python_server/buf
+	mkdir -p python_server/farmgate/api
+	python -m grpc_tools.protoc -Iproto -Iproto/third_party \
+	  --python_out=python_server --grpc_python_out=python_server \
+	  --mypy_out=quiet:python_server --mypy_grpc_out=quiet:python_server $(PROTO_FILES)
+	python -m grpc_tools.protoc -Iproto/third_party \
+	  --python_out=python_server --mypy_out=quiet:python_server buf/validate/validate.proto
+	find python_server/farmgate/api python_server/buf -type d -exec touch {}/__init__.py ';'

@@ -1,0 +1,19 @@
+//! The matching core of Farmgate.
+//!
+//! A deterministic state machine: commands go in, outcomes and events come out, and the state is a
+//! function of the commands alone. Invariants that every module keeps:
+//!
+//! * No clock, randomness, float, hash order or thread order decides anything. Time arrives with
+//!   the command.
+//! * Money is conserved: for each asset the totals of all accounts, the exchange's own included,
+//!   add up to what came in from outside.
+//! * No account of a user is ever short: `total >= held >= 0`.
+//! * Best bid < best ask in every book at rest, outside auctions.
+//! * At one price the order with the earlier sequence trades first.
+//! * Nothing leaves the process before the group it belongs to is durable.
+
+pub mod command;
+pub mod error;
+pub mod event;
+pub mod instrument;
+pub mod types;

@@ -1,0 +1,1 @@
+"""Farmgate: the backend of an agricultural-commodity exchange."""
