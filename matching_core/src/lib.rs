@@ -13,7 +13,13 @@
 //! * Nothing leaves the process before the group it belongs to is durable.
 
 pub mod command;
+pub mod engine;
 pub mod error;
 pub mod event;
+pub mod idempotency;
 pub mod instrument;
+pub mod snapshot;
 pub mod types;
+
+pub use engine::{AccountView, Admission, Engine, EngineLimits, command_key};
+pub use snapshot::SnapshotError;
