@@ -14,7 +14,13 @@
 
 pub mod codec;
 pub mod command;
+pub mod engine;
 pub mod error;
 pub mod event;
+pub mod idempotency;
 pub mod instrument;
+pub mod snapshot;
 pub mod types;
+
+pub use engine::{AccountView, Admission, Engine, EngineLimits, command_key};
+pub use snapshot::SnapshotError;
