@@ -85,11 +85,7 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             put_key(out, *key);
         }
         Command::MassCancel { account, instrument, side, reason } => {
-            out.extend_from_slice(&[
-                MASS_CANCEL,
-                reason.number(),
-                side.map_or(0, |side| side.number()),
-            ]);
+            out.extend_from_slice(&[MASS_CANCEL, reason.number(), side.map_or(0, Side::number)]);
             put_u32(out, account.map_or(NONE_U32, |account| account.0));
             put_u32(out, instrument.map_or(NONE_U32, |instrument| instrument.0));
         }

@@ -19,8 +19,6 @@ pub mod error;
 pub mod event;
 pub mod idempotency;
 pub mod instrument;
+pub mod journal;
 pub mod snapshot;
 pub mod types;
-
-pub use engine::{AccountView, Admission, Engine, EngineLimits, command_key};
-pub use snapshot::SnapshotError;
