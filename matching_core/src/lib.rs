@@ -12,6 +12,8 @@
 //! * At one price the order with the earlier sequence trades first.
 //! * Nothing leaves the process before the group it belongs to is durable.
 
+mod bitmap;
+mod book;
 pub mod codec;
 pub mod command;
 pub mod engine;
@@ -20,5 +22,8 @@ pub mod event;
 pub mod idempotency;
 pub mod instrument;
 pub mod journal;
+mod ladder;
+mod ledger;
+mod slab;
 pub mod snapshot;
 pub mod types;
