@@ -8,12 +8,57 @@ use crate::instrument::InstrumentSpec;
 use crate::ladder::Ladder;
 use crate::types::{PriceTicks, Sequence, Side};
 
+/// What an instrument traded on one day, counted in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayFigures {
+    /// Day, counted from 1970.
+    pub day: u64,
+    /// First price; 0 before the first trade, like the others.
+    pub open: PriceTicks,
+    /// Highest price.
+    pub high: PriceTicks,
+    /// Lowest price.
+    pub low: PriceTicks,
+    /// Last price.
+    pub last: PriceTicks,
+    /// Last price of the last day that had a trade.
+    pub previous_close: PriceTicks,
+    /// Quantity of the last trade.
+    pub last_lots: u32,
+    /// Quantity traded, in lots.
+    pub volume_lots: u64,
+    /// Sum of price in ticks times lots.
+    pub notional_ticks: i128,
+    /// Trades.
+    pub trade_count: u64,
+}
+
+impl DayFigures {
+    pub(crate) fn add(&mut self, day: u64, price: PriceTicks, lots: u32) {
+        if day != self.day {
+            *self = Self { day, previous_close: self.last, ..Self::default() };
+        }
+        if self.trade_count == 0 {
+            self.open = price;
+            self.low = price;
+        }
+        self.high = self.high.max(price);
+        self.low = self.low.min(price);
+        self.last = price;
+        self.last_lots = lots;
+        self.volume_lots += u64::from(lots);
+        self.notional_ticks += i128::from(price.0) * i128::from(lots);
+        self.trade_count += 1;
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
     pub(crate) spec: InstrumentSpec,
     pub(crate) buys: Ladder,
     pub(crate) sells: Ladder,
     pub(crate) last_trade: Option<PriceTicks>,
+    pub(crate) day: DayFigures,
     /// Sequence of the last command that changed market data.
     pub(crate) sequence: Sequence,
 }
@@ -26,6 +71,7 @@ impl Book {
             sells: Ladder::new(Side::Sell, span),
             spec,
             last_trade: None,
+            day: DayFigures::default(),
             sequence: Sequence(0),
         }
     }

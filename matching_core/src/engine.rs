@@ -34,7 +34,11 @@ use crate::types::{
     SelfTradePrevention, Sequence, Side, TimestampNs,
 };
 
+/// Nanoseconds of a day.
+pub(crate) const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
+
 pub use self::view::PositionView;
+pub use crate::book::DayFigures;
 pub use crate::idempotency::command_key;
 
 /// What bounds the memory of an engine. Engines that are to agree need the same limits.

@@ -1,8 +1,8 @@
 //! Orders that leave the book without a trade: cancelled, expired, kept from their own owner.
 
-use crate::engine::Engine;
 use crate::engine::entry::{filled_notional, state_of};
 use crate::engine::funds::Terms;
+use crate::engine::{DAY_NS, Engine};
 use crate::error::{Reason, Refusal};
 use crate::event::{OrderEvent, OrderState, Outcome, Sink};
 use crate::slab::NONE;
@@ -10,8 +10,6 @@ use crate::types::{
     AccountNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, QuantityLots, Side,
     TimeInForce,
 };
-
-const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
 
 impl Engine {
     pub(crate) fn cancel_order<S: Sink>(

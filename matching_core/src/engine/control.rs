@@ -168,8 +168,9 @@ impl Engine {
             Some(index) if self.books[index].is_empty() => {
                 let book = &mut self.books[index];
                 // A price in ticks of another grid would say something else.
-                let last_trade = book.last_trade.filter(|_| book.spec.same_grid(&spec));
-                *book = Book { last_trade, ..Book::new(spec) };
+                let kept = book.spec.same_grid(&spec).then_some((book.last_trade, book.day));
+                let (last_trade, day) = kept.unwrap_or_default();
+                *book = Book { last_trade, day, ..Book::new(spec) };
             }
             Some(index) => self.books[index].spec = spec,
             None => self.list_book(Book::new(spec)),

@@ -1,8 +1,8 @@
 //! An incoming order against the other side: price first, then time, own orders set aside.
 
 use crate::book::reaches;
-use crate::engine::Engine;
 use crate::engine::funds::Terms;
+use crate::engine::{DAY_NS, Engine};
 use crate::event::{OrderEvent, Sink, Trade};
 use crate::slab::{Cold, NONE};
 use crate::types::{
@@ -90,6 +90,7 @@ impl Engine {
         incoming.cold.filled.0 += lots;
         let book = &mut self.books[incoming.book];
         book.last_trade = Some(price);
+        book.day.add(self.time.0 / DAY_NS, price, lots);
         if lots < open {
             book.side_mut(incoming.side.opposite()).reduce(&mut self.slab, slot, lots);
         }

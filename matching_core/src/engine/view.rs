@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::engine::{AccountView, Engine};
+use crate::engine::{AccountView, DayFigures, Engine};
 use crate::event::OrderState;
 use crate::instrument::InstrumentSpec;
 use crate::types::{
@@ -143,6 +143,23 @@ impl Engine {
                 (book.price(level), lots, count)
             })
         })
+    }
+
+    /// Returns lots and orders at a price; zeros where nobody waits.
+    #[must_use]
+    pub fn level(&self, instrument: InstrumentNumber, side: Side, price: PriceTicks) -> (u64, u32) {
+        let Some(index) = self.book_index(instrument) else { return (0, 0) };
+        let book = &self.books[index];
+        if !(book.spec.price_min..=book.spec.price_max).contains(&price) {
+            return (0, 0);
+        }
+        book.side(side).totals(book.level(price))
+    }
+
+    /// Returns what the instrument traded on its last day with a trade.
+    #[must_use]
+    pub fn day_figures(&self, instrument: InstrumentNumber) -> DayFigures {
+        self.book_index(instrument).map(|index| self.books[index].day).unwrap_or_default()
     }
 
     /// Returns the open orders of one instrument: buys, then sells, as they would trade.

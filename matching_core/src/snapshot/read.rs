@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{HASH_BYTES, MAGIC, NO_RECORD, SnapshotError, VERSION};
-use crate::book::Book;
+use crate::book::{Book, DayFigures};
 use crate::codec;
 use crate::command::{CLIENT_ORDER_ID_BYTES_MAX, ClientOrderId, Command};
 use crate::engine::{Engine, EngineLimits};
@@ -205,6 +205,18 @@ fn read_book(r: &mut Reader<'_>) -> Result<Book> {
     let last_trade = r.i64()?;
     book.last_trade = (last_trade != 0).then_some(PriceTicks(last_trade));
     book.sequence = Sequence(r.u64()?);
+    book.day = DayFigures {
+        day: r.u64()?,
+        open: PriceTicks(r.i64()?),
+        high: PriceTicks(r.i64()?),
+        low: PriceTicks(r.i64()?),
+        last: PriceTicks(r.i64()?),
+        previous_close: PriceTicks(r.i64()?),
+        last_lots: r.u32()?,
+        volume_lots: r.u64()?,
+        notional_ticks: i128::from_le_bytes(r.array()?),
+        trade_count: r.u64()?,
+    };
     Ok(book)
 }
 

@@ -184,7 +184,16 @@ fn write_book<W: Write>(w: &mut Writer<'_, W>, book: &Book) -> io::Result<()> {
     codec::encode(&Command::DefineInstrument(Box::new(book.spec.clone())), &mut record);
     w.bytes(&record)?;
     w.i64(book.last_trade.map_or(0, |price| price.0))?;
-    w.u64(book.sequence.0)
+    w.u64(book.sequence.0)?;
+    let day = &book.day;
+    w.u64(day.day)?;
+    for price in [day.open, day.high, day.low, day.last, day.previous_close] {
+        w.i64(price.0)?;
+    }
+    w.u32(day.last_lots)?;
+    w.u64(day.volume_lots)?;
+    w.bytes(&day.notional_ticks.to_le_bytes())?;
+    w.u64(day.trade_count)
 }
 
 fn write_record<W: Write>(w: &mut Writer<'_, W>, record: &Record) -> io::Result<()> {
