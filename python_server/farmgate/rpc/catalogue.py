@@ -17,6 +17,7 @@ class Entry(NamedTuple):
     message: str
 
 
+# fmt: off - One row a reason reads as the table it is.
 CATALOGUE: Final[dict[str, Entry]] = {
     "INVALID_ARGUMENT": Entry(1, StatusCode.INVALID_ARGUMENT, "{field}: {rule}."),
     "FIELD_REQUIRED": Entry(2, StatusCode.INVALID_ARGUMENT, "{field} is required."),
@@ -180,3 +181,4 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "REASON_REQUIRED": Entry(809, StatusCode.INVALID_ARGUMENT, "Give a reason of at least 5 characters."),
     "SLOW_CONSUMER": Entry(810, StatusCode.RESOURCE_EXHAUSTED, "The stream was read too slowly; resume after sequence {last_sequence}."),
 }
+# fmt: on
