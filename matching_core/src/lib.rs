@@ -12,8 +12,13 @@
 //! * At one price the order with the earlier sequence trades first.
 //! * Nothing leaves the process before the group it belongs to is durable.
 
+pub mod codec;
 pub mod command;
+pub mod engine;
 pub mod error;
 pub mod event;
+pub mod idempotency;
 pub mod instrument;
+pub mod journal;
+pub mod snapshot;
 pub mod types;

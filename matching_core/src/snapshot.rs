@@ -1,0 +1,36 @@
+//! The state as bytes: canonical, so that equal states give equal bytes on any machine.
+
+use core::fmt;
+use std::io;
+
+/// Why a snapshot can't be read.
+#[derive(Debug)]
+pub enum SnapshotError {
+    /// The source failed.
+    Io(io::Error),
+    /// These are not the bytes of a snapshot, or of a version unknown here.
+    Version,
+    /// The bytes are damaged: the hash at their end is another.
+    Hash,
+    /// A value contradicts another; names the part.
+    Corrupt(&'static str),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "The snapshot can't be read: {error}."),
+            Self::Version => f.write_str("The bytes are no snapshot of a known version."),
+            Self::Hash => f.write_str("The snapshot is damaged: its hash does not match."),
+            Self::Corrupt(part) => write!(f, "The snapshot contradicts itself in: {part}."),
+        }
+    }
+}
+
+impl core::error::Error for SnapshotError {}
+
+impl From<io::Error> for SnapshotError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
