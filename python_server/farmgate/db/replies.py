@@ -5,8 +5,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import (
-    Column, Connection, LargeBinary, Row, String, Table, delete, select, update,
-)  # fmt: skip
+    Column,
+    Connection,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from farmgate.db.schema import Ulid, UtcTime, metadata

@@ -80,6 +80,7 @@ class Call:
         "method",
         "ticket",
         "trace",
+        "user_agent",
     )
 
     def __init__(
@@ -94,6 +95,7 @@ class Call:
         self.idempotency_key: str | None = None
         self.forwarded_for = ""
         self.languages = ""
+        self.user_agent = ""
         self.trace: Trace | None = None
         self._addresses = addresses
         self._peer = peer

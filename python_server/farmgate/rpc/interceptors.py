@@ -136,11 +136,11 @@ class Endpoint:
         """Returns the handler for gRPC. Bytes come in and go out: reading them can refuse."""
         if self._method.client_streaming:
             if self._method.server_streaming:
-                return grpc.stream_stream_rpc_method_handler(self.stream_stream)  # type: ignore[arg-type] # The stubs know threads only.
-            return grpc.stream_unary_rpc_method_handler(self.stream_unary)  # type: ignore[arg-type] # As above.
+                return grpc.stream_stream_rpc_method_handler(self.stream_stream)
+            return grpc.stream_unary_rpc_method_handler(self.stream_unary)
         if self._method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(self.unary_stream)  # type: ignore[arg-type] # As above.
-        return grpc.unary_unary_rpc_method_handler(self.unary_unary)  # type: ignore[arg-type] # As above.
+            return grpc.unary_stream_rpc_method_handler(self.unary_stream)
+        return grpc.unary_unary_rpc_method_handler(self.unary_unary)
 
     async def unary_unary(self, request: bytes, context: Context) -> bytes:
         """Answers a call with one request and one reply."""
@@ -152,8 +152,7 @@ class Endpoint:
             if call.deadline == _FAR:
                 guard = _Guard()
                 guard.after(_UNARY_DEADLINE_S)
-            if len(request) > self._bytes_max:
-                raise self._too_large(request)
+            self._check_size(request)
             await self._admit(call)
             return await self._unary_unary(request, call)
         except BaseException as error:
@@ -192,8 +191,7 @@ class Endpoint:
         """Answers a call with one request and many replies."""
 
         def replies(call: Call) -> AsyncIterator[bytes]:
-            if len(request) > self._bytes_max:
-                raise self._too_large(request)
+            self._check_size(request)
             return self._unary_stream(request, call)
 
         await self._stream(context, replies)
@@ -255,7 +253,8 @@ class Endpoint:
         )
 
     def _call(self, context: Context, started: float) -> Call:
-        remaining_s = context.time_remaining()
+        # None without a deadline, which the stubs do not know.
+        remaining_s: float | None = context.time_remaining()
         deadline = _FAR if remaining_s is None else started + remaining_s
         call = Call(self._method, self._addresses, context.peer, deadline)
         for key, value in context.invocation_metadata() or ():
@@ -272,6 +271,8 @@ class Endpoint:
                 call.forwarded_for = str(value)
             elif key == "accept-language":
                 call.languages = str(value)
+            elif key == "user-agent":
+                call.user_agent = str(value)
         return call
 
     async def _admit(self, call: Call) -> None:
@@ -297,14 +298,14 @@ class Endpoint:
 
     async def _bounded(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for request in requests:
-            if len(request) > self._bytes_max:
-                raise self._too_large(request)
+            self._check_size(request)
             yield request
 
-    def _too_large(self, request: bytes) -> DomainError:
-        return DomainError(
-            "PAYLOAD_TOO_LARGE", size_bytes=len(request), size_bytes_max=self._bytes_max
-        )
+    def _check_size(self, request: bytes) -> None:
+        if len(request) > self._bytes_max:
+            raise DomainError(
+                "PAYLOAD_TOO_LARGE", size_bytes=len(request), size_bytes_max=self._bytes_max
+            )
 
     def _judge(self, call: Call, guard: _Guard | None, error: BaseException) -> DomainError | None:
         """Returns what to tell the caller, or None when there is nobody left to tell."""

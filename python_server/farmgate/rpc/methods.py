@@ -8,8 +8,12 @@ from typing import Final
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import (
-    Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor,
-)  # fmt: skip
+    Descriptor,
+    FieldDescriptor,
+    FileDescriptor,
+    MethodDescriptor,
+    ServiceDescriptor,
+)
 from google.protobuf.message import Message
 
 from farmgate import api

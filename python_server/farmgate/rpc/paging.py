@@ -4,12 +4,14 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import Message
 
 from farmgate.errors import DomainError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_MAX: Final = 500

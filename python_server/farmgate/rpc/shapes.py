@@ -207,8 +207,7 @@ class Shapes:
             async for reply in replies:
                 data = codec.write(reply)
                 size_bytes += len(data)
-                if size_bytes > REPLY_BYTES_MAX:
-                    raise AssertionError("The method must keep its replies itself: too long.")
+                assert size_bytes <= REPLY_BYTES_MAX, "Longer replies the method keeps itself."
                 kept.append(data)
                 yield data
             await self._idempotency.complete(call, join(kept))

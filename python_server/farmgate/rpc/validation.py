@@ -1,7 +1,7 @@
 """Reads and checks request messages: bytes in, a message that keeps its proto's rules out."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import protovalidate
 from google.protobuf.descriptor import Descriptor
@@ -21,7 +21,8 @@ def reader(message: type[Message]) -> Callable[[bytes], Message]:
     here, so that a rule that can't be compiled stops the server at its start.
     """
     parse = message.FromString
-    if not _has_rules(message.DESCRIPTOR, set()):
+    descriptor: Any = message.DESCRIPTOR
+    if not _has_rules(descriptor, set()):
         return lambda data: _parse(parse, data)
     try:
         _validator.collect_violations(message())

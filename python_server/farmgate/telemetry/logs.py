@@ -88,7 +88,7 @@ def configure(*, level: str, file: Path | None = None, sensitive: Iterable[str] 
         if getattr(old, "is_farmgate", False):
             root.removeHandler(old)
             old.close()
-    handler.is_farmgate = True  # type: ignore[attr-defined] # Marks the handler as ours to replace.
+    handler.is_farmgate = True  # type: ignore[union-attr] # Marks the handler as ours to replace.
     root.addHandler(handler)
     root.setLevel(level)
     structlog.configure(

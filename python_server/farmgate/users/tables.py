@@ -3,8 +3,16 @@
 from typing import Final
 
 from sqlalchemy import (
-    Boolean, CheckConstraint, Column, ForeignKey, Integer, SmallInteger, String, Table, text,
-)  # fmt: skip
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    text,
+)
 
 from farmgate.db.schema import BigKey, Ulid, UtcTime, metadata
 

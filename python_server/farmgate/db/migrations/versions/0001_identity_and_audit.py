@@ -91,9 +91,7 @@ def _create_users() -> None:
         sa.UniqueConstraint("email", name="uq_users_email"),
         sa.UniqueConstraint("wallet_address", name="uq_users_wallet_address"),
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_users_email_is_lower")),
-        sa.CheckConstraint(
-            "kyc_level BETWEEN 0 AND 3", name=op.f("ck_users_kyc_level_in_range")
-        ),
+        sa.CheckConstraint("kyc_level BETWEEN 0 AND 3", name=op.f("ck_users_kyc_level_in_range")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_users_version_is_positive")),
         sa.CheckConstraint(
             "role IN ('FARMER', 'TRADER', 'COOP_MANAGER', 'INSPECTOR', 'AUDITOR', 'ADMIN')",
