@@ -17,10 +17,12 @@ class Entry(NamedTuple):
     message: str
 
 
+# One row a reason reads as the table it is.
+# fmt: off
 CATALOGUE: Final[dict[str, Entry]] = {
     "INVALID_ARGUMENT": Entry(1, StatusCode.INVALID_ARGUMENT, "{field}: {rule}."),
     "FIELD_REQUIRED": Entry(2, StatusCode.INVALID_ARGUMENT, "{field} is required."),
-    "DECIMAL_FORMAT": Entry(3, StatusCode.INVALID_ARGUMENT, "{field} was \"{value}\"; write a plain decimal such as \"4.5825\", with at most 12 digits before and 6 after the point."),
+    "DECIMAL_FORMAT": Entry(3, StatusCode.INVALID_ARGUMENT, '{field} was "{value}"; write a plain decimal such as "4.5825", with at most 12 digits before and 6 after the point.'),
     "OUT_OF_RANGE": Entry(4, StatusCode.INVALID_ARGUMENT, "{field} was {value}; it must lie between {low} and {high}."),
     "NOT_FOUND": Entry(5, StatusCode.NOT_FOUND, "There is no {resource} {id}."),
     "ALREADY_EXISTS": Entry(6, StatusCode.ALREADY_EXISTS, "The {resource} {id} exists already."),
@@ -50,7 +52,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "MFA_REQUIRED": Entry(107, StatusCode.UNAUTHENTICATED, "A second factor is needed; send the code."),
     "MFA_INVALID": Entry(108, StatusCode.UNAUTHENTICATED, "The code does not fit or was used before."),
     "PERMISSION_DENIED": Entry(109, StatusCode.PERMISSION_DENIED, "You may not do this."),
-    "SCOPE_MISSING": Entry(110, StatusCode.PERMISSION_DENIED, "The key lacks the scope \"{scope}\"."),
+    "SCOPE_MISSING": Entry(110, StatusCode.PERMISSION_DENIED, 'The key lacks the scope "{scope}".'),
     "ROLE_CONFLICT": Entry(111, StatusCode.PERMISSION_DENIED, "A person with the role {role} holds no trading account."),
     "ACCOUNT_SUSPENDED": Entry(112, StatusCode.PERMISSION_DENIED, "The account is suspended; write to the exchange."),
     "PASSWORD_WEAK": Entry(113, StatusCode.INVALID_ARGUMENT, "Choose another password: {rule}."),
@@ -180,3 +182,4 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "REASON_REQUIRED": Entry(809, StatusCode.INVALID_ARGUMENT, "Give a reason of at least 5 characters."),
     "SLOW_CONSUMER": Entry(810, StatusCode.RESOURCE_EXHAUSTED, "The stream was read too slowly; resume after sequence {last_sequence}."),
 }
+# fmt: on

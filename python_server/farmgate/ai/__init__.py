@@ -1,0 +1,1 @@
+"""Forecasts. Not built yet."""

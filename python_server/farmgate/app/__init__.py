@@ -1,0 +1,1 @@
+"""The process: settings, wiring, server and command line."""

@@ -1,0 +1,80 @@
+"""Secrets of the installation: given, or generated into the data folder at the first start."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from farmgate.app.settings import Settings
+
+_KEY_BITS: Final = 3072
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What nobody outside the installation may know.
+
+    Attributes:
+        key: Signs page tokens and hashes requests.
+        signing_pem: RSA private key that signs tokens, PEM.
+        previous_pem: The one before, whose tokens are still taken, or None.
+    """
+
+    key: bytes
+    signing_pem: bytes
+    previous_pem: bytes | None
+
+
+def load_secrets(settings: Settings) -> Secrets:
+    """Returns the secrets. What was not given is generated once and kept, readable by nobody else.
+
+    Production never comes here without them: `settings.load` refuses.
+    """
+    given = settings.secret_key.get_secret_value().encode()
+    folder = settings.data_dir / "secrets"
+    signing = settings.auth_signing_key_file
+    previous = settings.auth_previous_key_file
+    return Secrets(
+        key=given or _kept(folder / "secret.key", lambda: secrets.token_bytes(32)),
+        signing_pem=signing.read_bytes() if signing else _kept(folder / "signing.pem", _rsa_pem),
+        previous_pem=previous.read_bytes() if previous else None,
+    )
+
+
+def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    # Written aside and linked into place: two processes that start together agree on one, and none
+    # reads half of it.
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    with os.fdopen(handle, "wb") as file:
+        file.write(make())
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
+    return path.read_bytes()
+
+
+def _rsa_pem() -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,271 @@
+"""Every setting: name, default, meaning.
+
+A setting comes from the environment, under its name in upper case after FARMGATE_, or from the
+file `.env` in the working directory.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX: Final = "FARMGATE_"
+_SECRET_LENGTH_MIN: Final = 32
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Environment(StrEnum):
+    """What kind of installation it is."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """Settings are wrong; every mistake is listed."""
+
+    def __init__(self, mistakes: Iterable[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        listed = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
+        super().__init__(f"The settings have mistakes:\n{listed}")
+
+
+class Settings(BaseSettings):
+    """The settings of a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+    )
+
+    env: Environment = Field(
+        default=Environment.DEVELOPMENT,
+        description="development or production. Production refuses demo defaults and secrets that "
+        "were not given.",
+    )
+    data_dir: Path = Field(
+        default=Path(".farmgate"),
+        description="Folder of everything the embedded installation keeps.",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("FARMGATE_DATABASE_URL", "DATABASE_URL"),
+        description="sqlite:///path or postgresql://user:password@host/name. Empty means "
+        "farmgate.db in the data folder.",
+    )
+    database_threads: Count = Field(
+        default=8, description="Transactions that run at once, and connections to PostgreSQL."
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address the gRPC port is opened on.")
+    grpc_port: Port = Field(default=50051, description="gRPC port; 0 picks a free one.")
+    rest_port: Port = Field(default=8080, description="Port of Envoy: REST, gRPC-Web, streams.")
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address the metrics port is opened on."
+    )
+    metrics_port: Port = Field(
+        default=9464, description="Port of /metrics; not for the public. 0 picks a free one."
+    )
+    admin_port: Port = Field(
+        default=9901, description="Port of Envoy's administration, on loopback only."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Networks, comma-separated, whose x-forwarded-for is believed.",
+    )
+    trusted_proxy_hops: Count = Field(
+        default=1, description="How many trusted proxies add to x-forwarded-for."
+    )
+    reflection: bool = Field(
+        default=False, description="Whether the server describes its services to anybody."
+    )
+    reuse_port: bool = Field(
+        default=False, description="Whether several processes share the gRPC port."
+    )
+    concurrent_streams_max: Count = Field(
+        default=1_000,
+        description="Calls under way on one connection. Envoy carries many clients on one.",
+    )
+    drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=0.0,
+        description="How long the server answers on after it told balancers that it goes. Longer "
+        "than their health interval.",
+    )
+    grace_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=10.0, description="How long calls under way may take to end when the server stops."
+    )
+
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="At least 32 characters that sign page tokens and hash requests. Empty means "
+        "generated into the data folder; refused in production.",
+    )
+    auth_signing_key_file: Path | None = Field(
+        default=None,
+        description="RSA private key, PEM, that signs tokens. Unset means generated into the data "
+        "folder; refused in production.",
+    )
+    auth_previous_key_file: Path | None = Field(
+        default=None,
+        description="RSA private key, PEM, whose tokens are still taken while keys are changed.",
+    )
+    auth_issuer: str = Field(default="farmgate", description="Issuer named in tokens.")
+    auth_audience: str = Field(default="farmgate", description="Audience named in tokens.")
+    auth_access_ttl_s: Annotated[int, Field(ge=60, le=900)] = Field(
+        default=900, description="Seconds an access token is good for."
+    )
+    auth_refresh_ttl_s: Annotated[int, Field(ge=3_600, le=90 * 86_400)] = Field(
+        default=14 * 86_400, description="Seconds a session is good for, however often refreshed."
+    )
+    auth_sessions_max: Count = Field(
+        default=10, description="Sessions a user may have; a further one ends the oldest."
+    )
+    auth_lockout_attempts: Count = Field(
+        default=5, description="Failed attempts after which an account is locked."
+    )
+    auth_lockout_s: Count = Field(default=900, description="Seconds an account stays locked.")
+    auth_auto_verify_email: bool | None = Field(
+        default=None,
+        description="Whether registering counts as verifying the e-mail address and gives KYC "
+        "level 1. Unset means yes in development, no in production; refused there.",
+    )
+    auth_registration_open: bool = Field(
+        default=True, description="Whether people may register themselves."
+    )
+
+    rate_user_per_min: Count = Field(
+        default=1_200, description="Calls a signed-in user may make in a minute."
+    )
+    rate_ip_per_min: Count = Field(
+        default=300, description="Calls an address may make in a minute without signing in."
+    )
+    rate_orders_per_s: Count = Field(
+        default=1_000, description="Order calls a user may make in a second."
+    )
+    rate_streams_per_user: Count = Field(
+        default=10, description="Streams a user, or an address without one, may have open."
+    )
+
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
+        description="Lowest level that is logged.",
+    )
+    log_file: Path | None = Field(
+        default=None, description="File of the log, rotated; unset means standard error."
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = tuple(part.strip() for part in value.split(",") if part.strip())
+        for network in value:
+            ip_network(network)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_url(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value():
+            return value
+        try:
+            backend = make_url(value.get_secret_value()).get_backend_name()
+        except ArgumentError:
+            # Raised from nothing: the original quotes the address, password and all.
+            raise ValueError("must be a database address such as sqlite:///farmgate.db") from None
+        if backend not in {"sqlite", "postgresql"}:
+            raise ValueError("must begin with sqlite: or postgresql:")
+        return value
+
+    @property
+    def is_production(self) -> bool:
+        """Returns whether demo defaults are refused."""
+        return self.env is Environment.PRODUCTION
+
+    @property
+    def database_address(self) -> str:
+        """Returns the address of the database, the default included. It may hold a password."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'farmgate.db'}"
+
+    @property
+    def verifies_email_at_once(self) -> bool:
+        """Returns whether registering counts as verifying the e-mail address."""
+        if self.auth_auto_verify_email is None:
+            return not self.is_production
+        return self.auth_auto_verify_email
+
+
+def load(
+    environment: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), **given: Any
+) -> Settings:
+    """Returns the settings of this process.
+
+    Args:
+        environment: Where names are looked for that are close to a setting's; the process's own
+            when None.
+        env_file: A file of settings that the environment overrides.
+        given: Settings that override both.
+
+    Raises:
+        SettingsError: Listing every mistake.
+    """
+    variables = os.environ if environment is None else environment
+    names = set(variables) | (set(dotenv_values(env_file)) if env_file else set())
+    mistakes = _mistyped(names)
+    try:
+        settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg] # pydantic-settings' own.
+    except ValidationError as error:
+        raise SettingsError([*mistakes, *map(_words, error.errors())]) from None
+    if settings.is_production:
+        mistakes += _not_for_production(settings)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _mistyped(names: Iterable[str]) -> list[str]:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    mistakes = []
+    for name in sorted(names):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            mistakes.append(f"{name} is not a setting{hint}")
+    return mistakes
+
+
+def _words(error: Any) -> str:
+    place = error["loc"][0] if error["loc"] else ""
+    name = place if str(place).startswith((PREFIX, "DATABASE")) else f"{PREFIX}{place}".upper()
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _not_for_production(settings: Settings) -> list[str]:
+    mistakes = []
+    if len(settings.secret_key.get_secret_value()) < _SECRET_LENGTH_MIN:
+        mistakes.append("FARMGATE_SECRET_KEY must be given in production, 32 characters or more.")
+    if settings.auth_signing_key_file is None:
+        mistakes.append("FARMGATE_AUTH_SIGNING_KEY_FILE must be given in production.")
+    if settings.auth_auto_verify_email:
+        mistakes.append("FARMGATE_AUTH_AUTO_VERIFY_EMAIL can't be true in production.")
+    if settings.database_address.startswith("sqlite"):
+        mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
+    if settings.reflection:
+        mistakes.append("FARMGATE_REFLECTION can't be true in production.")
+    return mistakes

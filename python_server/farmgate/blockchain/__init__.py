@@ -1,0 +1,1 @@
+"""Chain and content operations. Not built yet."""

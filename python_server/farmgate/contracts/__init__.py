@@ -1,0 +1,1 @@
+"""Forward contracts. Not built yet."""

@@ -1,0 +1,1 @@
+"""The relational database: engine, transactions, audit log, migrations."""

@@ -1,0 +1,1 @@
+"""What the exchange needs from outside, each behind a small protocol."""
