@@ -142,6 +142,12 @@ impl PyEngine {
         self.replica.read().engine.account_by_id(&id).map(|account| account.0)
     }
 
+    /// Returns the sequence of the last command that changed orders of the account.
+    #[pyo3(name = "account_sequence")]
+    fn py_account_sequence(&self, account: u32) -> u64 {
+        self.replica.read().engine.account_sequence(AccountNumber(account)).0
+    }
+
     /// Returns the sequence of the last command that reads show.
     #[pyo3(name = "applied_sequence")]
     fn py_applied_sequence(&self) -> u64 {
