@@ -1,0 +1,184 @@
+"""Queries of people and their accounts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from farmgate.users.tables import accounts, users
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person, with the trading account.
+
+    Attributes:
+        id: ULID.
+        role: Name of the role, such as "TRADER".
+        status: Name of the status, such as "ACTIVE".
+        kyc_level: 0..3.
+        session_version: Version of the sessions; tokens of a lower one are closed.
+        version: Counts the changes, from 1.
+        account_id: ULID of the trading account; None for roles that hold none.
+        account_number: Number of the account in the matching core; None until it is open there.
+    """
+
+    id: str
+    email: str
+    phone: str
+    display_name: str
+    role: str
+    status: str
+    kyc_level: int
+    locale: str
+    timezone: str
+    country: str
+    wallet_address: str
+    mfa_enabled: bool
+    organization_id: str
+    session_version: int
+    created_at: datetime
+    last_login_at: datetime | None
+    version: int
+    account_id: str | None
+    account_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What people change about themselves."""
+
+    display_name: str
+    phone: str
+    country: str
+    locale: str
+    timezone: str
+
+
+def insert_user(connection: Connection, user: User) -> bool:
+    """Stores a new user and, if it has one, the account. Returns False when the e-mail is taken."""
+    dialect_insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    inserted = connection.execute(
+        dialect_insert(users)
+        .values(
+            id=user.id,
+            email=user.email,
+            phone=user.phone,
+            display_name=user.display_name,
+            role=user.role,
+            status=user.status,
+            kyc_level=user.kyc_level,
+            locale=user.locale,
+            timezone=user.timezone,
+            country=user.country,
+            mfa_enabled=user.mfa_enabled,
+            session_version=user.session_version,
+            created_at=user.created_at,
+            version=user.version,
+        )
+        .on_conflict_do_nothing(index_elements=["email"])
+        .returning(users.c.id)
+    ).first()
+    if inserted is None:
+        return False
+    if user.account_id:
+        connection.execute(
+            insert(accounts).values(id=user.account_id, user_id=user.id, created_at=user.created_at)
+        )
+    return True
+
+
+def user_by_id(connection: Connection, user_id: str) -> User | None:
+    """Returns the user, or None when there is none or it was deleted."""
+    return _user(connection.execute(_users().where(users.c.id == user_id)).first())
+
+
+def user_by_email(connection: Connection, email: str) -> User | None:
+    """Returns the user with this address in lower case, or None."""
+    return _user(connection.execute(_users().where(users.c.email == email)).first())
+
+
+def set_account_number(connection: Connection, account_id: str, number: int) -> None:
+    """Stores the number that the matching core gave an account."""
+    connection.execute(
+        update(accounts).where(accounts.c.id == account_id).values(engine_number=number)
+    )
+
+
+def set_last_login(connection: Connection, user_id: str, at: datetime) -> None:
+    """Stores when a user signed in."""
+    connection.execute(update(users).where(users.c.id == user_id).values(last_login_at=at))
+
+
+def raise_session_version(connection: Connection, user_id: str, at: datetime) -> int:
+    """Closes every session of a user for all processes; returns the new version."""
+    row = connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(session_version=users.c.session_version + 1, sessions_closed_at=at)
+        .returning(users.c.session_version)
+    ).one()
+    return int(row.session_version)
+
+
+def session_versions_since(connection: Connection, since: datetime) -> list[tuple[str, int]]:
+    """Returns the users whose sessions were all closed since then, and their new versions."""
+    rows = connection.execute(
+        select(users.c.id, users.c.session_version).where(users.c.sessions_closed_at >= since)
+    )
+    return [(row.id, row.session_version) for row in rows]
+
+
+def update_profile(
+    connection: Connection, user_id: str, profile: Profile, *, expected_version: int
+) -> bool:
+    """Stores a profile. Returns False when the user is not at the expected version any more."""
+    changed = connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.version == expected_version)
+        .values(
+            display_name=profile.display_name,
+            phone=profile.phone,
+            country=profile.country,
+            locale=profile.locale,
+            timezone=profile.timezone,
+            version=users.c.version + 1,
+        )
+        .returning(users.c.id)
+    ).first()
+    return changed is not None
+
+
+def _users() -> Select[tuple[object, ...]]:
+    return (
+        select(users, accounts.c.id.label("account_id"), accounts.c.engine_number)
+        .select_from(users.outerjoin(accounts, accounts.c.user_id == users.c.id))
+        .where(users.c.deleted_at.is_(None))
+    )
+
+
+def _user(row: Row[tuple[object, ...]] | None) -> User | None:
+    if row is None:
+        return None
+    return User(
+        id=row.id,
+        email=row.email,
+        phone=row.phone,
+        display_name=row.display_name,
+        role=row.role,
+        status=row.status,
+        kyc_level=row.kyc_level,
+        locale=row.locale,
+        timezone=row.timezone,
+        country=row.country,
+        wallet_address=row.wallet_address or "",
+        mfa_enabled=row.mfa_enabled,
+        organization_id=row.organization_id or "",
+        session_version=row.session_version,
+        created_at=row.created_at,
+        last_login_at=row.last_login_at,
+        version=row.version,
+        account_id=row.account_id,
+        account_number=row.engine_number,
+    )
