@@ -78,6 +78,7 @@ class Call:
         "idempotency_key",
         "languages",
         "method",
+        "resume_after",
         "ticket",
         "trace",
         "user_agent",
@@ -95,6 +96,8 @@ class Call:
         self.idempotency_key: str | None = None
         self.forwarded_for = ""
         self.languages = ""
+        # Sequence a browser saw last of the stream it opens again; 0 when it opens it anew.
+        self.resume_after = 0
         self.user_agent = ""
         self.trace: Trace | None = None
         self._addresses = addresses

@@ -40,6 +40,7 @@ _RECHECK_S: Final = 5.0
 _FAR: Final = float("inf")
 _BEARER: Final = "bearer "
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_EVENT_ID_LENGTH_MAX: Final = 19
 _log = logger("farmgate.rpc")
 
 
@@ -269,6 +270,9 @@ class Endpoint:
                     call.request_id = str(value)
             elif key == "x-forwarded-for":
                 call.forwarded_for = str(value)
+            elif key == "last-event-id":
+                if str(value).isdecimal() and len(value) <= _EVENT_ID_LENGTH_MAX:
+                    call.resume_after = int(value)
             elif key == "accept-language":
                 call.languages = str(value)
             elif key == "user-agent":

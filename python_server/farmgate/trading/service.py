@@ -17,7 +17,7 @@ from farmgate.trading import store
 from farmgate.trading.accounts import own_account, readable_account
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
-from farmgate.trading.streams import sse_event, sse_open, steps
+from farmgate.rpc.streams import sse_event, sse_open, steps
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # Messages of a session that may wait for their answers; the caller's sending slows down beyond.
