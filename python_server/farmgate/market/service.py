@@ -59,9 +59,7 @@ class MarketServicer(Servicer):
                 tx, category=request.category, after=last, limit=limit + 1
             )
         )
-        reply = market_pb2.ListCommoditiesResponse(
-            commodities=map(commodity_message, rows[:limit])
-        )
+        reply = market_pb2.ListCommoditiesResponse(commodities=map(commodity_message, rows[:limit]))
         if len(rows) > limit:
             reply.next_page_token = self._pager.token(request, (rows[limit - 1].code,))
         return reply
@@ -88,9 +86,7 @@ class MarketServicer(Servicer):
         ]
         if request.commodity_code:
             messages = [
-                message
-                for message in messages
-                if message.commodity_code == request.commodity_code
+                message for message in messages if message.commodity_code == request.commodity_code
             ]
         reply = market_pb2.ListInstrumentsResponse(instruments=messages[:limit])
         if len(messages) > limit:

@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from farmgate import _matching
-from farmgate._matching import (
-    Block,
-    Follower,
-    InstrumentMarket,
-    InstrumentRules,
-    MarketCursor,
-    OrderCursor,
-)
+from farmgate._matching import Follower, MarketCursor, OrderCursor
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
+from farmgate.ports.matching_shapes import Block, InstrumentMarket, InstrumentRules
 
 __all__ = [
     "Block",
@@ -151,9 +145,7 @@ class Matching:
             owner: Number of its beneficial owner.
             max_open_orders: Most open orders at a time.
         """
-        number, _ = await self._ask(
-            self._engine.open_account, account_id, owner, max_open_orders
-        )
+        number, _ = await self._ask(self._engine.open_account, account_id, owner, max_open_orders)
         return int(number)
 
     async def transfer(self, account: int, asset: int, amount_minor: int, key: bytes) -> int:
@@ -233,9 +225,7 @@ class Matching:
         """Returns the core's figures."""
         return self._engine.statistics()
 
-    def watch_market(
-        self, symbols: list[str], channels: int, from_sequence: int
-    ) -> MarketCursor:
+    def watch_market(self, symbols: list[str], channels: int, from_sequence: int) -> MarketCursor:
         """Returns a place in market data.
 
         Raises:
@@ -257,7 +247,9 @@ class Matching:
         except _matching.RefusedError as error:
             raise refusal_error(error.args[0]) from None
 
-    def taker(self, cursor: MarketCursor | OrderCursor) -> Callable[[int], _matching.Update]:
+    def taker(
+        self, cursor: MarketCursor | OrderCursor
+    ) -> Callable[[int], tuple[bytes, int, bool, bool]]:
         """Returns what moves a watcher on by at most so many bytes."""
         if isinstance(cursor, MarketCursor):
             return partial(self._engine.take_market, cursor)

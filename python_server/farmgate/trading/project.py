@@ -84,9 +84,7 @@ def _insert(
         _upsert(transaction, table, dicts, key)
 
 
-def _upsert(
-    transaction: Connection, table: Table, rows: list[dict[str, Any]], key: str
-) -> None:
+def _upsert(transaction: Connection, table: Table, rows: list[dict[str, Any]], key: str) -> None:
     insert = sqlite.insert if transaction.dialect.name == "sqlite" else postgresql.insert
     statement = insert(table)
     changes = {

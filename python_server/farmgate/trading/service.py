@@ -100,9 +100,7 @@ class TradingServicer(Servicer):
         def work(transaction: Connection) -> object:
             return store.order(transaction, request.order_id)
 
-        found, _ = await self._history.read(
-            work, expected=expected, required=request.min_sequence
-        )
+        found, _ = await self._history.read(work, expected=expected, required=request.min_sequence)
         row = found
         is_own = row is not None and (
             call.bypasses_ownership or row.account == call.caller.account_number  # type: ignore[attr-defined]

@@ -83,9 +83,7 @@ class WalletServicer(Servicer):
         limit = page_size(request.page_size)
         await self._matching.caught_up()
         rows, sequence = await self._history.read(
-            lambda tx: store.ledger_page(
-                tx, account, asset=asset, before=before, limit=limit + 1
-            ),
+            lambda tx: store.ledger_page(tx, account, asset=asset, before=before, limit=limit + 1),
             expected=self._matching.applied_sequence(),
             required=request.min_sequence,
         )
