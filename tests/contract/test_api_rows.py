@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from google.api import annotations_pb2
+from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
 from farmgate import api
@@ -308,8 +308,12 @@ def _rpcs() -> Iterator[tuple[str, MethodDescriptor]]:
                 yield f"{file.package.split('.')[2]}.{method.name}", method
 
 
+def _http(method: MethodDescriptor) -> http_pb2.HttpRule:
+    return method.GetOptions().Extensions[annotations_pb2.http]
+
+
 def _bindings(method: MethodDescriptor) -> Iterator[tuple[str, str]]:
-    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    rule = _http(method)
     for binding in (rule, *rule.additional_bindings):
         verb = binding.WhichOneof("pattern")
         if verb is not None:
@@ -336,6 +340,12 @@ def test_every_described_row_is_in_the_table(described: set[Row]) -> None:
 def test_every_rpc_has_a_path() -> None:
     without = {rpc for rpc, method in _rpcs() if not list(_bindings(method))}
     assert without == GRPC_ONLY
+
+
+def test_no_reply_is_flattened() -> None:
+    # Envoy's transcoder does not start with a response_body that is not an HttpBody.
+    flattened = {rpc for rpc, method in _rpcs() if _http(method).response_body}
+    assert flattened == set()
 
 
 def test_no_two_rpcs_share_a_path(described: set[Row]) -> None:
