@@ -51,6 +51,11 @@ class Trace:
         audit.append(connection, entry)
         self.is_recorded = True
 
+    def witness(self, connection: Connection, *, resource: str, actor: str, role: str) -> None:
+        """Writes the audit row of a call that will be refused although it changed something."""
+        entry = replace(self.entry, resource=resource, actor=actor, role=role)
+        audit.append(connection, entry)
+
 
 class Effect(Generic[T_contra, M]):
     """Joins a logic's result, the reply made of it and the records of the call.
@@ -83,6 +88,10 @@ class Effect(Generic[T_contra, M]):
             connection, reply.SerializeToString(), resource=resource, actor=actor, role=role
         )
         self._reply = reply
+
+    def witness(self, connection: Connection, *, resource: str, actor: str, role: str) -> None:
+        """Records a change that goes with a refusal, such as a lock; no reply is kept."""
+        self._trace.witness(connection, resource=resource, actor=actor, role=role)
 
     @property
     def reply(self) -> M:

@@ -44,6 +44,15 @@ def encode(value: int) -> str:
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
+def ulid_bytes(text: str) -> bytes:
+    """Returns the 16 bytes of a ULID, most significant first."""
+    assert is_ulid(text), "IDs are ULIDs."
+    value = 0
+    for character in text:
+        value = value << 5 | _ALPHABET.index(character)
+    return value.to_bytes(16, "big")
+
+
 def is_ulid(text: str) -> bool:
     """Returns whether the text has the form of a ULID."""
     return len(text) == ULID_LENGTH and text[0] <= "7" and all(c in _ALPHABET for c in text)

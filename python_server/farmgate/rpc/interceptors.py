@@ -287,6 +287,8 @@ class Endpoint:
                 # Who asks what anybody may ask need not be known; a client whose token has
                 # expired sends it along when it signs in again.
                 if not self._rule.is_public:
+                    # Guesses at tokens count against the address they come from.
+                    self._limits.spend(call)
                     raise
         elif call.ticket is not None and self._rule.accepts_stream_ticket:
             call.grant = await self._grants.redeem(call.ticket)

@@ -142,6 +142,11 @@ def role_names() -> Mapping[int, str]:
     return {number: name.removeprefix("ROLE_") for name, number in types_pb2.Role.items() if number}
 
 
+def role_numbers() -> Mapping[str, int]:
+    """Returns the numbers of the roles by their names, such as "TRADER"."""
+    return {name: number for number, name in role_names().items()}
+
+
 def _services(file: FileDescriptor) -> Iterator[ServiceDescriptor]:
     return iter(file.services_by_name.values())
 

@@ -1,0 +1,103 @@
+"""Finds out whose token it is, and whether its session still holds."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from farmgate.auth import store
+from farmgate.auth.store import Session
+from farmgate.auth.tokens import Claims, Tokens
+from farmgate.db.engine import Database
+from farmgate.errors import DomainError
+from farmgate.ports.clock import Clock
+from farmgate.rpc.call import Principal
+from farmgate.rpc.methods import role_numbers
+from farmgate.users.facade import User, Users
+
+_ROLES = role_numbers()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    user: User
+    session: Session
+
+
+class Authenticator:
+    """Verifies access tokens and stream tickets; `rpc.access.Grants` remembers what it finds.
+
+    The signature says whose token it is; the database says, once for each token and process, that
+    the session was not ended. Later endings arrive by `auth.jobs.Revocations`.
+    """
+
+    def __init__(self, database: Database, users: Users, tokens: Tokens, clock: Clock) -> None:
+        self._database = database
+        self._users = users
+        self._tokens = tokens
+        self._clock = clock
+
+    async def access(self, token: str) -> Principal:
+        """Returns the principal of an access token.
+
+        Raises:
+            DomainError: TOKEN_EXPIRED, TOKEN_INVALID, ACCOUNT_SUSPENDED or UNAVAILABLE.
+        """
+        claims = self._tokens.verified_access(token)
+        found = await self._database.read(lambda tx: self._find(tx, claims))
+        return _principal(found, claims, float(claims.expires_at))
+
+    async def ticket(self, token: str) -> Principal:
+        """Returns the principal of a stream ticket, and spends it.
+
+        Its stream may last as long as an access token that was made with it.
+
+        Raises:
+            DomainError: STREAM_TICKET_INVALID or UNAVAILABLE.
+        """
+        claims = self._tokens.verified_ticket(token)
+        expires_at = datetime.fromtimestamp(claims.expires_at, UTC)
+
+        def redeem(transaction: Connection) -> _Found:
+            if not store.spend_ticket(transaction, claims.token_id, expires_at):
+                raise DomainError("STREAM_TICKET_INVALID")
+            return self._find(transaction, claims)
+
+        try:
+            found = await self._database.write(redeem)
+        except DomainError as error:
+            if error.reason == "UNAVAILABLE":
+                raise
+            raise DomainError("STREAM_TICKET_INVALID") from error
+        made_at = claims.expires_at - self._tokens.ticket_ttl_s
+        return _principal(found, claims, float(made_at + self._tokens.access_ttl_s))
+
+    def _find(self, connection: Connection, claims: Claims) -> _Found:
+        session = store.session_by_id(connection, claims.session_id)
+        if session is None or session.user_id != claims.user_id or session.revoked_at:
+            raise DomainError("TOKEN_INVALID")
+        if session.expires_at <= self._clock.now():
+            raise DomainError("TOKEN_EXPIRED")
+        user = self._users.by_id(connection, claims.user_id)
+        if user is None or claims.session_version < user.session_version:
+            raise DomainError("TOKEN_INVALID")
+        if user.status in {"SUSPENDED", "LOCKED"}:
+            raise DomainError("ACCOUNT_SUSPENDED")
+        if user.status != "ACTIVE":
+            raise DomainError("TOKEN_INVALID")
+        return _Found(user, session)
+
+
+def _principal(found: _Found, claims: Claims, expires_at: float) -> Principal:
+    # What the user may do is taken from the row, which is never older than the token.
+    user = found.user
+    return Principal(
+        user_id=user.id,
+        session_id=found.session.id,
+        session_version=claims.session_version,
+        role=_ROLES[user.role],
+        kyc_level=user.kyc_level,
+        account_id=user.account_id,
+        account_number=user.account_number,
+        expires_at=min(expires_at, found.session.expires_at.timestamp()),
+    )
