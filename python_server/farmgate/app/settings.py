@@ -91,8 +91,10 @@ class Settings(BaseSettings):
     trusted_proxy_hops: Count = Field(
         default=1, description="How many trusted proxies add to x-forwarded-for."
     )
-    reflection: bool = Field(
-        default=False, description="Whether the server describes its services to anybody."
+    reflection: bool | None = Field(
+        default=None,
+        description="Whether the server describes its services to anybody. Unset means yes in "
+        "development, no in production; refused there.",
     )
     reuse_port: bool = Field(
         default=False, description="Whether several processes share the gRPC port."
@@ -202,6 +204,11 @@ class Settings(BaseSettings):
     def database_address(self) -> str:
         """Returns the address of the database, the default included. It may hold a password."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'farmgate.db'}"
+
+    @property
+    def describes_services(self) -> bool:
+        """Returns whether the server describes its services to anybody."""
+        return not self.is_production if self.reflection is None else self.reflection
 
     @property
     def verifies_email_at_once(self) -> bool:

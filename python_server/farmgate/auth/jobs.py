@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from farmgate.auth import store
 from farmgate.auth.sessions import Sessions
-from farmgate.auth.values import Revoke
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
@@ -29,7 +28,9 @@ class Remembered(Protocol):
     """What a process remembers of tokens; see `rpc.access.Grants`."""
 
     is_stale: bool
-    revoke: Revoke
+
+    def revoke(self, user_id: str, *, session_id: str | None = None, below: int = 0) -> None:
+        """Ends grants of a user at once."""
 
 
 class Revocations:

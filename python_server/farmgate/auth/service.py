@@ -13,7 +13,6 @@ from farmgate.rpc.registry import Servicer
 from farmgate.users.facade import NewUser, User
 from farmgate.users.messages import timestamp, user_message
 
-
 # What access tokens are called in the header that carries them.
 _BEARER: Final = "Bearer"
 

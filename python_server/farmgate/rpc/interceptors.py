@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 from grpc.aio import ServicerContext
@@ -30,7 +30,9 @@ from farmgate.rpc.shapes import Codec, Function, Shapes
 from farmgate.telemetry.logs import logger
 from farmgate.telemetry.metrics import RpcMetrics
 
-Context = ServicerContext[Any, Any]
+# Quoted: these classes take parameters in their stubs only.
+Context: TypeAlias = "ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 # For callers who send no deadline of their own.
 _UNARY_DEADLINE_S: Final = 2.0
@@ -133,7 +135,7 @@ class Endpoint:
         self._stream_unary = shapes.stream_unary(method, function, codec)
         self._stream_stream = shapes.stream_stream(method, function, codec)
 
-    def handler(self) -> grpc.RpcMethodHandler[Any, Any]:
+    def handler(self) -> Handler:
         """Returns the handler for gRPC. Bytes come in and go out: reading them can refuse."""
         if self._method.client_streaming:
             if self._method.server_streaming:

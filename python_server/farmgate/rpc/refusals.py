@@ -77,7 +77,9 @@ def code_of(refusal: DomainError) -> StatusCode:
     return CATALOGUE[refusal.reason].code
 
 
-async def abort(context: ServicerContext[Any, Any], refusal: DomainError, request_id: str) -> None:
+async def abort(
+    context: "ServicerContext[Any, Any]", refusal: DomainError, request_id: str
+) -> None:
     """Ends the call with the refusal. Never returns: gRPC's own exception flies."""
     status = status_of(refusal)
     await context.abort(

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from farmgate.errors import DomainError
 from farmgate.rpc import refusals
 from farmgate.rpc.call import Call
-from farmgate.rpc.interceptors import Collaborators, Context, Endpoint
+from farmgate.rpc.interceptors import Collaborators, Context, Endpoint, Handler
 from farmgate.rpc.methods import DescriptorError, Method, all_methods
 from farmgate.rpc.shapes import Function
 
@@ -65,7 +65,7 @@ class Router(grpc.GenericRpcHandler):
                 raise DescriptorError(f"{name} has two servicers.")
             _check_names(servicer, known)
             by_service[name] = servicer
-        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        self._handlers: dict[str, Handler] = {
             path: _endpoint(method, by_service.get(method.service), with_).handler()
             for path, method in known.items()
         }
@@ -75,9 +75,7 @@ class Router(grpc.GenericRpcHandler):
         """Returns the paths that are answered."""
         return frozenset(self._handlers)
 
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """Returns the handler of a call."""
         path = handler_call_details.method
         assert isinstance(path, str), "grpc.aio names methods by text."
@@ -136,7 +134,7 @@ def _not_built(method: Method) -> Function:
     return many if method.server_streaming else one
 
 
-def _unknown(path: str) -> grpc.RpcMethodHandler[Any, Any]:
+def _unknown(path: str) -> Handler:
     async def refuse(_requests: AsyncIterator[bytes], context: Context) -> None:
         refusal = DomainError("METHOD_UNKNOWN", method=path.removeprefix("/"))
         await refusals.abort(context, refusal, "")

@@ -1,0 +1,41 @@
+"""Runs an application until it is asked to go."""
+
+import asyncio
+import signal
+
+import uvloop
+
+from farmgate.app import wire
+from farmgate.app.settings import Settings
+from farmgate.rpc.methods import sensitive_fields
+from farmgate.telemetry import logs
+from farmgate.telemetry.logs import logger
+
+_log = logger(__name__)
+
+
+async def serve(application: wire.Application) -> None:
+    """Starts the application, and stops it when SIGTERM or SIGINT comes."""
+    asked_to_go = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_go.set)
+    await application.start()
+    _log.info("serving", host=application.settings.host, grpc_port=application.grpc_port)
+    try:
+        await asked_to_go.wait()
+    finally:
+        _log.info("stopping")
+        await application.stop()
+    _log.info("stopped")
+
+
+def run(settings: Settings) -> None:
+    """Serves until asked to go.
+
+    Raises:
+        SettingsError: The settings do not do here.
+    """
+    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(wire.build(settings)))

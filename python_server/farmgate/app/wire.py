@@ -1,0 +1,304 @@
+"""Builds every object of the process once, in order.
+
+A module joins the exchange in `_parts`: it brings its servicers, whose RAW_METHODS take and give
+bytes, the components that start and stop with the process, and what its health depends on.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from farmgate.app.lifecycle import Component, Components
+from farmgate.app.schema import Schema
+from farmgate.app.secrets import Secrets, load_secrets
+from farmgate.app.server import GrpcServer
+from farmgate.app.settings import Settings, SettingsError
+from farmgate.auth.facade import (
+    Accounts,
+    Authenticator,
+    Lockouts,
+    Passwords,
+    Policy,
+    Sessions,
+    SignIn,
+    SigningKeyError,
+    Tokens,
+)
+from farmgate.auth.jobs import PURGE_INTERVAL_S, REVOCATIONS_INTERVAL_S, Purge, Revocations
+from farmgate.auth.service import AuthService
+from farmgate.db.engine import Database, ping
+from farmgate.errors import DomainError
+from farmgate.health.facade import Check, Health
+from farmgate.health.service import HealthService
+from farmgate.jobs.periodic import Periodic
+from farmgate.ports.clock import Clock, SystemClock
+from farmgate.ports.ids import Ids, UlidSource
+from farmgate.rpc.access import Grants
+from farmgate.rpc.addresses import Addresses
+from farmgate.rpc.idempotency import Idempotency
+from farmgate.rpc.interceptors import Collaborators
+from farmgate.rpc.limits import Limits, Rates
+from farmgate.rpc.paging import Pager
+from farmgate.rpc.registry import Router, Servicer
+from farmgate.rpc.shapes import Shapes
+from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
+from farmgate.users.facade import Profiles, Users
+from farmgate.users.service import UserService
+
+_REPLIES_PURGE_INTERVAL_S: Final = 600.0
+_GRANTS_SWEEP_INTERVAL_S: Final = 60.0
+_FOLDER_MODE: Final = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every module may build on."""
+
+    settings: Settings
+    secrets: Secrets
+    clock: Clock
+    ids: Ids
+    database: Database
+    pager: Pager
+    metrics: CollectorRegistry
+    users: Users
+    tokens: Tokens
+    grants: Grants
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a module brings.
+
+    Attributes:
+        servicers: Answer RPCs.
+        components: Start in this order, after those of earlier parts and before the server.
+        checks: What its health depends on.
+    """
+
+    servicers: Sequence[Servicer] = ()
+    components: Sequence[Component] = ()
+    checks: Sequence[Check] = ()
+
+
+class Application:
+    """The process, built and not yet running.
+
+    Args:
+        base: What the modules build on.
+        router: Answers the calls of the API.
+        server: Listens.
+        components: Everything that starts and stops, the server last.
+    """
+
+    def __init__(
+        self, base: Base, router: Router, server: GrpcServer, components: Sequence[Component]
+    ) -> None:
+        self.base = base
+        self.router = router
+        self._server = server
+        self._components = Components(components)
+
+    @property
+    def settings(self) -> Settings:
+        """Returns the settings."""
+        return self.base.settings
+
+    @property
+    def grpc_port(self) -> int:
+        """Returns the gRPC port in use."""
+        return self._server.port
+
+    async def start(self) -> None:
+        """Starts everything; when it returns, calls are answered."""
+        await self._components.start()
+
+    async def stop(self) -> None:
+        """Stops everything, the server first."""
+        await self._components.stop()
+
+
+class _NoAccounts:
+    """Stands in where no matching core runs: accounts are opened when one does."""
+
+    async def open_account(self, account_id: bytes) -> int:
+        """Refuses."""
+        del account_id
+        raise DomainError("DEPENDENCY_DOWN", name="The matching core")
+
+
+def build(
+    settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None
+) -> Application:
+    """Returns the process of these settings.
+
+    Args:
+        settings: The settings.
+        accounts: Opens trading accounts; None when no matching core runs in this process.
+        clock: Tells the time; the machine's clock when None.
+
+    Raises:
+        SettingsError: A key is not usable.
+        DescriptorError: The API's descriptors and the servicers do not fit.
+    """
+    base = _base(settings, clock or SystemClock())
+    parts = _parts(base, accounts or _NoAccounts())
+    checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
+    checks += [check for part in parts for check in part.checks]
+    health = Health(
+        checks,
+        mode="production" if settings.is_production else "embedded",
+        version=_version(),
+        clock=base.clock,
+    )
+    servicers = [servicer for part in parts for servicer in part.servicers]
+    servicers.append(HealthService(health))
+    idempotency = Idempotency(base.database, base.clock, base.ids, key=base.secrets.key)
+    chain = _chain(base, idempotency)
+    router = Router(servicers, chain)
+    services = {servicer.SERVICE.full_name for servicer in servicers}
+    server = GrpcServer(settings, router, chain.shapes, health, services)
+    components: list[Component] = [
+        Schema(base.database, may_upgrade=not settings.is_production),
+        MetricsServer(base.metrics, host=settings.metrics_host, port=settings.metrics_port),
+        Periodic("replies", _REPLIES_PURGE_INTERVAL_S, idempotency.purge),
+    ]
+    components += [component for part in parts for component in part.components]
+    components.append(server)
+    return Application(base, router, server, components)
+
+
+def _parts(base: Base, accounts: Accounts) -> list[Part]:
+    """Returns the modules, each below those that use it."""
+    return [_users(base), _auth(base, accounts)]
+
+
+def _users(base: Base) -> Part:
+    return Part(servicers=[UserService(Profiles(base.database))])
+
+
+def _auth(base: Base, accounts: Accounts) -> Part:
+    settings, database, clock = base.settings, base.database, base.clock
+    policy = Policy(
+        refresh_ttl_s=settings.auth_refresh_ttl_s,
+        sessions_max=settings.auth_sessions_max,
+        lockout_attempts=settings.auth_lockout_attempts,
+        lockout_s=settings.auth_lockout_s,
+        verifies_email_at_once=settings.verifies_email_at_once,
+        is_registration_open=settings.auth_registration_open,
+    )
+    passwords = Passwords()
+    lockouts = Lockouts(database, clock, policy)
+    sign_in = SignIn(
+        database=database,
+        users=base.users,
+        passwords=passwords,
+        lockouts=lockouts,
+        tokens=base.tokens,
+        accounts=accounts,
+        ids=base.ids,
+        clock=clock,
+        policy=policy,
+        revoke=base.grants.revoke,
+    )
+    sessions = Sessions(
+        database=database,
+        users=base.users,
+        passwords=passwords,
+        lockouts=lockouts,
+        tokens=base.tokens,
+        ids=base.ids,
+        clock=clock,
+        revoke=base.grants.revoke,
+    )
+    revocations = Revocations(database, base.users, base.grants, clock)
+    return Part(
+        servicers=[AuthService(sign_in, sessions, base.pager, base.tokens.jwks)],
+        components=[
+            passwords,
+            lockouts,
+            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
+            Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
+            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
+        ],
+    )
+
+
+def _base(settings: Settings, clock: Clock) -> Base:
+    settings.data_dir.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    secrets = load_secrets(settings)
+    database = Database(settings.database_address, threads=settings.database_threads)
+    users = Users()
+    tokens = _tokens(settings, secrets, clock)
+    return Base(
+        settings=settings,
+        secrets=secrets,
+        clock=clock,
+        ids=UlidSource(clock),
+        database=database,
+        pager=Pager(secrets.key),
+        metrics=CollectorRegistry(),
+        users=users,
+        tokens=tokens,
+        grants=Grants(Authenticator(database, users, tokens, clock), clock),
+    )
+
+
+def _tokens(settings: Settings, secrets: Secrets, clock: Clock) -> Tokens:
+    try:
+        return Tokens(
+            secrets.signing_pem,
+            secrets.previous_pem,
+            issuer=settings.auth_issuer,
+            audience=settings.auth_audience,
+            access_ttl_s=settings.auth_access_ttl_s,
+            clock=clock,
+        )
+    except SigningKeyError as error:
+        raise SettingsError([f"The key that signs tokens: {error}"]) from error
+
+
+def _chain(base: Base, idempotency: Idempotency) -> Collaborators:
+    settings = base.settings
+    rates = Rates(
+        user_per_min=settings.rate_user_per_min,
+        ip_per_min=settings.rate_ip_per_min,
+        orders_per_s=settings.rate_orders_per_s,
+        streams_per_user=settings.rate_streams_per_user,
+    )
+    metrics = RpcMetrics()
+    base.metrics.register(metrics)
+    return Collaborators(
+        grants=base.grants,
+        limits=Limits(rates, base.clock),
+        shapes=Shapes(idempotency),
+        metrics=metrics,
+        addresses=Addresses(settings.trusted_proxies, hops=settings.trusted_proxy_hops),
+        clock=base.clock,
+    )
+
+
+def _database_probe(database: Database) -> Callable[[], Awaitable[str]]:
+    async def probe() -> str:
+        await database.read(ping)
+        return "SQLite" if database.is_sqlite else "PostgreSQL"
+
+    return probe
+
+
+def _sweeper(grants: Grants) -> Callable[[], Awaitable[None]]:
+    async def sweep() -> None:
+        grants.sweep()
+
+    return sweep
+
+
+def _version() -> str:
+    try:
+        return metadata.version("farmgate")
+    except metadata.PackageNotFoundError:
+        # Run from the source tree, where nothing was installed.
+        return "unreleased"
