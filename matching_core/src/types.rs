@@ -74,6 +74,8 @@ number!(
     /// Dense number of an asset, from 1.
     AssetNumber, u32);
 
+/// In a command that opens an account: it is its own beneficial owner.
+pub const OWN_OWNER: OwnerNumber = OwnerNumber(u32::MAX);
 /// The account that the exchange's own fees go to.
 pub const FEE_ACCOUNT: AccountNumber = AccountNumber(0);
 

@@ -1,5 +1,12 @@
 //! The engine as its users see it: what an order does to the book, the money and the answers.
-#![allow(missing_docs, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::arithmetic_side_effects,
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    clippy::wildcard_imports,
+    reason = "a test says what it expects in few words"
+)]
 
 use matching_core::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use matching_core::engine::{Admission, Engine, EngineLimits, command_key};

@@ -8,7 +8,7 @@ use crate::error::{Reason, Refusal};
 use crate::event::{Outcome, PostingKind, Sink};
 use crate::instrument::InstrumentSpec;
 use crate::ledger::{Account, Change, ISSUED_MINOR_MAX};
-use crate::types::{AccountNumber, AssetNumber, FEE_ACCOUNT, InstrumentNumber, OrderId, Phase};
+use crate::types::{AccountNumber, AssetNumber, FEE_ACCOUNT, InstrumentNumber, OWN_OWNER, OrderId, OwnerNumber, Phase};
 
 /// Most accounts, assets and instruments of a shard: far above need, far below what would overflow.
 const ACCOUNTS_MAX: usize = 1 << 26;
@@ -105,9 +105,15 @@ impl Engine {
         (!fits).then(|| Refusal::about(listed.number, Reason::AmendNotAllowed, [0; 3]))
     }
 
-    pub(crate) fn open_account(&mut self, account: Account) -> AccountNumber {
-        let found = self.ledger.find(&account.id);
-        found.unwrap_or_else(|| self.ledger.open(account))
+    pub(crate) fn open_account(&mut self, mut account: Account) -> AccountNumber {
+        if let Some(found) = self.ledger.find(&account.id) {
+            return found;
+        }
+        if account.owner == OWN_OWNER {
+            let next = u32::try_from(self.ledger.accounts.len()).unwrap_or(u32::MAX);
+            account.owner = OwnerNumber(next);
+        }
+        self.ledger.open(account)
     }
 
     pub(crate) fn register_asset(&mut self, code: &str) -> AssetNumber {

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from farmgate.app.lifecycle import Component, Components
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
+from farmgate.app.seed import Seed
 from farmgate.app.server import GrpcServer
 from farmgate.app.settings import Settings, SettingsError
 from farmgate.auth.facade import (
@@ -34,8 +35,10 @@ from farmgate.errors import DomainError
 from farmgate.health.facade import Check, Health
 from farmgate.health.service import HealthService
 from farmgate.jobs.periodic import Periodic
+from farmgate.market.service import MarketEventServicer, MarketServicer
 from farmgate.ports.clock import Clock, SystemClock
 from farmgate.ports.ids import Ids, UlidSource
+from farmgate.ports.matching import JournalFailure, Matching
 from farmgate.rpc.access import Grants
 from farmgate.rpc.addresses import Addresses
 from farmgate.rpc.idempotency import Idempotency
@@ -45,6 +48,9 @@ from farmgate.rpc.paging import Pager
 from farmgate.rpc.registry import Router, Servicer
 from farmgate.rpc.shapes import Shapes
 from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
+from farmgate.trading.facade import History, TradingAccounts
+from farmgate.trading.service import OrderEventServicer, TradingServicer
+from farmgate.trading.wallet import WalletServicer
 from farmgate.users.facade import Profiles, Users
 from farmgate.users.service import UserService
 
@@ -121,31 +127,19 @@ class Application:
         await self._components.stop()
 
 
-class _NoAccounts:
-    """Stands in where no matching core runs: accounts are opened when one does."""
-
-    async def open_account(self, account_id: bytes) -> int:
-        """Refuses."""
-        del account_id
-        raise DomainError("DEPENDENCY_DOWN", name="The matching core")
-
-
-def build(
-    settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None
-) -> Application:
+def build(settings: Settings, *, clock: Clock | None = None) -> Application:
     """Returns the process of these settings.
 
     Args:
         settings: The settings.
-        accounts: Opens trading accounts; None when no matching core runs in this process.
         clock: Tells the time; the machine's clock when None.
 
     Raises:
-        SettingsError: A key is not usable.
+        SettingsError: A key is not usable, or the journal is damaged or held by another process.
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
     base = _base(settings, clock or SystemClock())
-    parts = _parts(base, accounts or _NoAccounts())
+    parts = _parts(base)
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
     checks += [check for part in parts for check in part.checks]
     health = Health(
@@ -171,9 +165,63 @@ def build(
     return Application(base, router, server, components)
 
 
-def _parts(base: Base, accounts: Accounts) -> list[Part]:
+def _parts(base: Base) -> list[Part]:
     """Returns the modules, each below those that use it."""
-    return [_users(base), _auth(base, accounts)]
+    matching = _matching(base.settings)
+    core = Part(
+        components=[matching],
+        checks=[Check("matching core", is_required=True, probe=_core_probe(matching))],
+    )
+    parts = [
+        core,
+        _users(base),
+        _auth(base, TradingAccounts(matching)),
+        _market(base, matching),
+        _trading(base, matching),
+    ]
+    if base.settings.demo:
+        seed = Seed(base.database, matching, base.users, base.ids, base.clock)
+        parts.append(Part(components=[seed]))
+    return parts
+
+
+def _matching(settings: Settings) -> Matching:
+    try:
+        return Matching.open(
+            settings.journal_dir, snapshot_interval_commands=settings.snapshot_interval_commands
+        )
+    except JournalFailure as error:
+        raise SettingsError([str(error)]) from error
+
+
+def _market(base: Base, matching: Matching) -> Part:
+    return Part(
+        servicers=[
+            MarketServicer(matching, base.database, base.pager),
+            MarketEventServicer(matching),
+        ]
+    )
+
+
+def _trading(base: Base, matching: Matching) -> Part:
+    address = base.settings.history_address
+    is_shared = address == base.settings.database_address
+    database = base.database if is_shared else Database(address)
+    history = History(database)
+    schema = Schema(database, may_upgrade=not base.settings.is_production)
+    return Part(
+        servicers=[
+            TradingServicer(matching, history, base.pager),
+            OrderEventServicer(matching),
+            WalletServicer(
+                matching,
+                history,
+                base.pager,
+                takes_test_deposits=not base.settings.is_production,
+            ),
+        ],
+        components=[] if is_shared else [schema],
+    )
 
 
 def _users(base: Base) -> Part:
@@ -285,6 +333,16 @@ def _database_probe(database: Database) -> Callable[[], Awaitable[str]]:
     async def probe() -> str:
         await database.read(ping)
         return "SQLite" if database.is_sqlite else "PostgreSQL"
+
+    return probe
+
+
+def _core_probe(matching: Matching) -> Callable[[], Awaitable[str]]:
+    async def probe() -> str:
+        figures = matching.statistics()
+        if figures["stopped"]:
+            raise DomainError("ENGINE_STOPPED")
+        return f"sequence {figures['durable_sequence']}"
 
     return probe
 

@@ -94,11 +94,12 @@ class Listing:
 
     def with_assets(self, numbers: dict[str, int]) -> InstrumentRules:
         """Returns the rules with the assets' numbers in the core."""
-        return InstrumentRules(
-            **self.rules,
-            base_asset=numbers[self.base_asset],
-            quote_asset=numbers[self.quote_asset],
-        )
+        rules: Any = self.rules | {
+            "base_asset": numbers[self.base_asset],
+            "quote_asset": numbers[self.quote_asset],
+        }
+        complete: InstrumentRules = rules
+        return complete
 
 
 def commodity_rows() -> list[dict[str, Any]]:

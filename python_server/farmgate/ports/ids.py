@@ -56,12 +56,3 @@ def ulid_bytes(text: str) -> bytes:
 def is_ulid(text: str) -> bool:
     """Returns whether the text has the form of a ULID."""
     return len(text) == ULID_LENGTH and text[0] <= "7" and all(c in _ALPHABET for c in text)
-
-
-def ulid_bytes(text: str) -> bytes:
-    """Returns the 16 bytes of a ULID."""
-    assert is_ulid(text), "Only checked ULIDs come here."
-    value = 0
-    for character in text:
-        value = value << 5 | _ALPHABET.index(character)
-    return value.to_bytes(16, "big")

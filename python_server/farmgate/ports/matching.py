@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from farmgate import _matching
-from farmgate._matching import Follower, MarketCursor, OrderCursor
+from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.matching_shapes import Block, InstrumentMarket, InstrumentRules
@@ -21,6 +21,7 @@ __all__ = [
     "Follower",
     "InstrumentMarket",
     "InstrumentRules",
+    "JournalFailure",
     "MarketCursor",
     "Matching",
     "OrderCursor",
