@@ -11,10 +11,9 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
-from grpc.aio import ServicerContext
 
 from farmgate.db.replies import ClaimLostError
 from farmgate.errors import DomainError
@@ -29,6 +28,9 @@ from farmgate.rpc.methods import Method
 from farmgate.rpc.shapes import Codec, Function, Shapes
 from farmgate.telemetry.logs import logger
 from farmgate.telemetry.metrics import RpcMetrics
+
+if TYPE_CHECKING:
+    from grpc.aio import ServicerContext
 
 # Quoted: these classes take parameters in their stubs only.
 Context: TypeAlias = "ServicerContext[Any, Any]"

@@ -1,16 +1,18 @@
 """Turns refusals into gRPC's statuses: code, words and details."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
-from grpc.aio import ServicerContext
 
 from farmgate.errors import DomainError
 from farmgate.rpc.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from grpc.aio import ServicerContext
 
 DOMAIN: Final = "farmgate"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
