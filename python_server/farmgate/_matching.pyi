@@ -11,7 +11,7 @@ from typing import TypeAlias, final
 
 from farmgate.ports.matching_shapes import Block, InstrumentMarket, InstrumentRules
 
-Answer: TypeAlias = "bytes | tuple[int, int] | Refusal | None"
+Answer: TypeAlias = bytes | tuple[int, int] | Refusal | None
 Update: TypeAlias = tuple[bytes, int, bool, bool]
 
 class JournalFailure(RuntimeError):

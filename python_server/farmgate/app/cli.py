@@ -87,14 +87,14 @@ def migrate() -> None:
         database.close()
 
 
-@app.command()
-def bots() -> None:
+@app.command("bots")
+def bots_command() -> None:
     """Let the demonstration's market makers trade through the gRPC API until Ctrl-C."""
-    from farmgate.app import bots as makers  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.app.bots import run as trade  # noqa: PLC0415 - Only this role needs it.
 
     settings = load()
     _log_to(settings)
-    makers.run(f"{settings.host}:{settings.grpc_port}")
+    trade(f"{settings.host}:{settings.grpc_port}")
 
 
 @app.command("edge-config")

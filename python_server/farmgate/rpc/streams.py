@@ -7,7 +7,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
-from farmgate.ports.matching import Matching, MarketCursor, OrderCursor
+from farmgate.ports.matching import MarketCursor, Matching, OrderCursor
 
 _TAKE_BYTES_MAX: Final = 256 * 1024
 _HEARTBEAT_S: Final = 1.0

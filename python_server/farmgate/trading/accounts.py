@@ -19,8 +19,9 @@ def own_account(call: Call) -> int:
 
 
 def readable_account(call: Call, account_id: str, matching: Matching) -> tuple[int, str]:
-    """Returns number and ID of the account to show: the caller's own, or for roles that see all
-    the one named.
+    """Returns number and ID of the account to show.
+
+    It is the caller's own, or for roles that see all the one that is named.
 
     Raises:
         DomainError: ACCOUNT_UNKNOWN.

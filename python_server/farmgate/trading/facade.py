@@ -6,7 +6,7 @@ from farmgate.ports.matching import Matching
 from farmgate.trading.history import History
 from farmgate.trading.project import Projector
 
-__all__ = ["History", "OWN_OWNER", "Projector", "TradingAccounts"]
+__all__ = ["OWN_OWNER", "History", "Projector", "TradingAccounts"]
 
 # The account is its own beneficial owner; those of an organisation share one.
 OWN_OWNER: Final = 2**32 - 1

@@ -13,11 +13,11 @@ from farmgate.ports.matching import Matching
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
+from farmgate.rpc.streams import sse_event, sse_open, steps
 from farmgate.trading import store
 from farmgate.trading.accounts import own_account, readable_account
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
-from farmgate.rpc.streams import sse_event, sse_open, steps
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # Messages of a session that may wait for their answers; the caller's sending slows down beyond.

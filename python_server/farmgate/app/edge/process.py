@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import urllib.error
-import urllib.request
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
@@ -98,14 +97,17 @@ class Edge:
 
     def _is_ready(self) -> bool:
         """Tells whether Envoy serves and has found a healthy server."""
-        admin = f"http://127.0.0.1:{self._options.admin_port}"
         try:
-            with urllib.request.urlopen(f"{admin}/ready", timeout=1) as reply:  # noqa: S310 - Loopback.
-                is_live = reply.status == 200  # noqa: PLR2004 - HTTP's own.
-            with urllib.request.urlopen(
-                f"{admin}/stats?filter=membership_healthy", timeout=1
-            ) as stats:  # noqa: S310, E501 - Loopback.
-                healthy = stats.read().decode().rpartition(": ")[2].strip()
-        except (OSError, urllib.error.URLError):
+            healthy = self._ask("/stats?filter=membership_healthy").rpartition(": ")[2].strip()
+            return self._ask("/ready").startswith("LIVE") and healthy.isdigit() and healthy != "0"
+        except OSError:
             return False
-        return is_live and healthy.isdigit() and int(healthy) > 0
+
+    def _ask(self, path: str) -> str:
+        """Returns what Envoy's administration says."""
+        connection = HTTPConnection("127.0.0.1", self._options.admin_port, timeout=1)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
