@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,8 @@ from farmgate.app.edge.config import EdgeOptions
 from farmgate.app.edge.process import Edge, EdgeError
 from farmgate.app.seed import DOMAIN, PASSWORD
 from farmgate.app.settings import Settings
+from farmgate.db.engine import Database
+from farmgate.trading.facade import history_lag
 
 _SERVING_S: Final = 120.0
 _POLL_S: Final = 0.05
@@ -93,6 +96,7 @@ async def _run(settings: Settings, *, demo: bool, bots: bool) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_go.set)
+    _check_ports(settings)
     folder = settings.data_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"FARMGATE_DEMO": str(demo).lower()}
@@ -115,11 +119,29 @@ async def _run(settings: Settings, *, demo: bool, bots: bool) -> int:
             await part.start()
         running.append(edge)
         await edge.start()
+        await _history_written(settings)
         _say(settings, demo=demo)
         return await _until_one_ends(asked_to_go, parts, edge)
     finally:
         for runner in reversed(running):
             await runner.stop()
+
+
+def _check_ports(settings: Settings) -> None:
+    """Finds out now, in words, what would otherwise end a part later."""
+    ports = {
+        "FARMGATE_REST_PORT": settings.rest_port,
+        "FARMGATE_GRPC_PORT": settings.grpc_port,
+        "FARMGATE_METRICS_PORT": settings.metrics_port,
+        "FARMGATE_ADMIN_PORT": settings.admin_port,
+    }
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, port))
+            except OSError:
+                raise PartError(f"Port {port} is in use; choose another by {name}.") from None
 
 
 async def _until_one_ends(asked_to_go: asyncio.Event, parts: list[Part], edge: Edge) -> int:
@@ -147,6 +169,19 @@ async def _serving(settings: Settings, server: Part) -> None:
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         raise PartError(f"The server did not get ready; see {server.log}.") from None
+
+
+async def _history_written(settings: Settings) -> None:
+    """Waits until the projector has written what is durable; a first look shows it all."""
+    database = Database(settings.history_address, threads=1)
+    try:
+        async with asyncio.timeout(_SERVING_S):
+            while await asyncio.to_thread(history_lag, database, settings.journal_dir):
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        raise PartError("The history of trading was not written in time.") from None
+    finally:
+        database.close()
 
 
 async def _is_serving(stub: Any) -> bool:  # The package's stubs know no methods.

@@ -127,11 +127,14 @@ class Application:
         await self._components.stop()
 
 
-def build(settings: Settings, *, clock: Clock | None = None) -> Application:
+def build(
+    settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None
+) -> Application:
     """Returns the process of these settings.
 
     Args:
         settings: The settings.
+        accounts: Opens trading accounts; the matching core of this process when None.
         clock: Tells the time; the machine's clock when None.
 
     Raises:
@@ -139,7 +142,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Application:
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
     base = _base(settings, clock or SystemClock())
-    parts = _parts(base)
+    parts = _parts(base, accounts)
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
     checks += [check for part in parts for check in part.checks]
     health = Health(
@@ -165,7 +168,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Application:
     return Application(base, router, server, components)
 
 
-def _parts(base: Base) -> list[Part]:
+def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     """Returns the modules, each below those that use it."""
     matching = _matching(base.settings)
     core = Part(
@@ -175,7 +178,7 @@ def _parts(base: Base) -> list[Part]:
     parts = [
         core,
         _users(base),
-        _auth(base, TradingAccounts(matching)),
+        _auth(base, accounts or TradingAccounts(matching)),
         _market(base, matching),
         _trading(base, matching),
     ]

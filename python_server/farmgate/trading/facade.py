@@ -1,8 +1,11 @@
 """What the process and other modules use of trading."""
 
+from pathlib import Path
 from typing import Final
 
+from farmgate.db.engine import Database
 from farmgate.ports.matching import Matching
+from farmgate.trading import store
 from farmgate.trading.history import History
 from farmgate.trading.project import Projector
 
@@ -13,6 +16,13 @@ OWN_OWNER: Final = 2**32 - 1
 # High enough for market makers on every instrument, low enough that one account can't fill the
 # core's slab.
 _OPEN_ORDERS_MAX: Final = 100_000
+
+
+def history_lag(database: Database, journal_dir: Path) -> int:
+    """Returns how many durable commands history lacks. It is for start-up and jobs."""
+    mark = journal_dir / "durable"
+    durable = int.from_bytes(mark.read_bytes(), "little") - 1 if mark.exists() else 0
+    return max(0, durable - database.run(store.watermark, is_write=False))
 
 
 class TradingAccounts:
