@@ -57,6 +57,8 @@ PEOPLE: Final = (
 )
 # They stand on both sides of the book from the start.
 _MAKERS: Final = ("mill.nord", "trader.riverside")
+# What a book on every instrument ties up is more than a trader of grain has.
+_MAKERS_FACTOR: Final = 100
 
 
 class Seed:
@@ -120,7 +122,8 @@ class Seed:
             numbers[person.name] = number
             await self._database.write(self._numbering(account_id, number))
             if person.kyc_level:
-                await self._fund(number, assets)
+                factor = _MAKERS_FACTOR if person.name in _MAKERS else 1
+                await self._fund(number, assets, factor)
         await passwords.stop()
         return numbers
 
@@ -161,9 +164,9 @@ class Seed:
     def _numbering(self, account_id: str, number: int) -> Callable[[Connection], None]:
         return lambda tx: self._users.number_account(tx, account_id, number)
 
-    async def _fund(self, account: int, assets: dict[str, int]) -> None:
+    async def _fund(self, account: int, assets: dict[str, int], factor: int) -> None:
         for code, asset in assets.items():
-            amount = _COMMODITY_MINOR if "." in code else _CASH_MINOR
+            amount = factor * (_COMMODITY_MINOR if "." in code else _CASH_MINOR)
             await self._matching.transfer(account, asset, amount, f"seed-{code}".encode())
 
     async def _book(

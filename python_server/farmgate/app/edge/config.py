@@ -10,6 +10,7 @@ from farmgate.app.edge.descriptors import StreamRoute, services, stream_routes
 _TYPE: Final = "type.googleapis.com/"
 _FILTER: Final = f"{_TYPE}envoy.extensions.filters.http."
 _TRANSCODER: Final = "envoy.filters.http.grpc_json_transcoder"
+_MUTATION: Final = "envoy.filters.http.header_mutation"
 _COMPRESSORS: Final = (("brotli", "Brotli"), ("gzip", "Gzip"), ("zstd", "Zstd"))
 _REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
 _RESPONSE_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -221,35 +222,42 @@ def _uncompressed() -> dict[str, Any]:
     return {name: disabled for name, _ in _COMPRESSORS}
 
 
+def _mutation(**mutations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "@type": f"{_FILTER}header_mutation.v3.HeaderMutationPerRoute",
+        "mutations": mutations,
+    }
+
+
 def _stream(options: EdgeOptions, route: StreamRoute) -> list[dict[str, Any]]:
     pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(route.path))
     match = {"safe_regex": {"regex": pattern}}
     forward = {"cluster": "farmgate", "timeout": "0s", "idle_timeout": "3600s"}
     if route.is_http_body:
-        # EventSource can't send headers, so its ticket comes in the address.
-        ticket = {"header": {"key": "x-stream-ticket", "value": "%QUERY_PARAM(ticket)%"}}
+        # EventSource can't send headers, so its ticket comes in the address. It is taken over
+        # before the transcoder rewrites that.
+        ticket = {
+            "append": {
+                "header": {"key": "x-stream-ticket", "value": "%QUERY_PARAM(ticket)%"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        }
+        has_ticket = {"name": "ticket", "present_match": True}
         return [
             {
-                "match": match | {"query_parameters": [{"name": "ticket", "present_match": True}]},
+                "match": match | {"query_parameters": [has_ticket]},
                 "route": forward,
-                "request_headers_to_add": [ticket],
-                "typed_per_filter_config": _uncompressed(),
+                "typed_per_filter_config": _uncompressed()
+                | {_MUTATION: _mutation(request_mutations=[ticket])},
             },
             {"match": match, "route": forward, "typed_per_filter_config": _uncompressed()},
         ]
     accepts = {"name": "accept", "string_match": {"contains": "text/event-stream"}}
-    ndjson = {
-        "@type": f"{_FILTER}header_mutation.v3.HeaderMutationPerRoute",
-        "mutations": {
-            "response_mutations": [
-                {
-                    "append": {
-                        "header": {"key": "content-type", "value": "application/x-ndjson"},
-                        "append_action": "OVERWRITE_IF_EXISTS",
-                    }
-                }
-            ]
-        },
+    content_type = {
+        "append": {
+            "header": {"key": "content-type", "value": "application/x-ndjson"},
+            "append_action": "OVERWRITE_IF_EXISTS",
+        }
     }
     return [
         {
@@ -264,7 +272,7 @@ def _stream(options: EdgeOptions, route: StreamRoute) -> list[dict[str, Any]]:
             "typed_per_filter_config": _uncompressed()
             | {
                 _TRANSCODER: _transcoder(options, newline_delimited=True),
-                "envoy.filters.http.header_mutation": ndjson,
+                _MUTATION: _mutation(response_mutations=[content_type]),
             },
         },
     ]
@@ -354,7 +362,7 @@ def _header_filter() -> dict[str, Any]:
         }
     }
     return {
-        "name": "envoy.filters.http.header_mutation",
+        "name": _MUTATION,
         "typed_config": {
             "@type": f"{_FILTER}header_mutation.v3.HeaderMutation",
             "mutations": {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.rpc import error_details_pb2, status_pb2
 
 from farmgate.rpc.methods import api_files
 
@@ -37,6 +38,9 @@ def descriptor_set() -> bytes:
         file.CopyToProto(proto)
         files[file.name] = proto
 
+    # Refusals travel as these; without them the transcoder leaves the body empty.
+    add(status_pb2.DESCRIPTOR)
+    add(error_details_pb2.DESCRIPTOR)
     for file in api_files():
         add(file)
     return FileDescriptorSet(file=files.values()).SerializeToString(deterministic=True)
