@@ -4,7 +4,7 @@ A module joins the exchange in `_parts`: it brings its servicers, whose RAW_METH
 bytes, the components that start and stop with the process, and what its health depends on.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
@@ -131,7 +131,11 @@ class _NoAccounts:
 
 
 def build(
-    settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    accounts: Accounts | None = None,
+    clock: Clock | None = None,
+    more: Iterable[Callable[[Base], Part]] = (),
 ) -> Application:
     """Returns the process of these settings.
 
@@ -139,13 +143,14 @@ def build(
         settings: The settings.
         accounts: Opens trading accounts; None when no matching core runs in this process.
         clock: Tells the time; the machine's clock when None.
+        more: Make further parts, for a test that tries one by itself.
 
     Raises:
         SettingsError: A key is not usable.
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
     base = _base(settings, clock or SystemClock())
-    parts = _parts(base, accounts or _NoAccounts())
+    parts = [*_parts(base, accounts or _NoAccounts()), *(make(base) for make in more)]
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
     checks += [check for part in parts for check in part.checks]
     health = Health(
