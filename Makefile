@@ -51,3 +51,60 @@ proto: $(VENV)/.synced ## Generate python_server/farmgate/api and the descriptor
 	python -m grpc_tools.protoc -Iproto/third_party \
 	  --python_out=python_server --mypy_out=quiet:python_server buf/validate/validate.proto
 	find python_server/farmgate/api python_server/buf -type d -exec touch {}/__init__.py ';'
+
+.PHONY: up
+up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.
+	exec $(BIN)/farmgate up $(UP_FLAGS)
+
+.PHONY: check
+check: $(VENV)/.built ## Check formats, lints, types, imports, protos and generated code.
+	cargo fmt --all --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --features python -- -D warnings
+	ruff format --check --quiet python_server tests benchmarks scripts
+	ruff check --quiet python_server tests benchmarks scripts
+	mypy
+	lint-imports --no-logo 2>/dev/null || lint-imports
+	buf lint proto
+	codespell --quiet-level 2 README.md docs matching_core/src python_server/farmgate proto/farmgate --skip '*/api/*'
+	$(MAKE) --no-print-directory drift
+
+.PHONY: drift
+drift: $(VENV)/.synced ## Check that generated files are what the protos give.
+	scripts/check-generated
+
+.PHONY: format
+format: $(VENV)/.synced ## Format everything.
+	cargo fmt --all
+	ruff check --quiet --fix python_server tests benchmarks scripts || true
+	ruff format --quiet python_server tests benchmarks scripts
+	buf format -w --path proto/farmgate
+
+.PHONY: test-tools
+test-tools: ## Install the servers and the browser that tests use.
+	scripts/install-test-tools
+
+.PHONY: test
+test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
+	cargo test --quiet --profile fast
+	python -m pytest --quiet $(PYTEST_FLAGS)
+
+.PHONY: bench-core
+bench-core: ## Measure the core against the reference book.
+	cargo bench --quiet --bench core
+
+.PHONY: bench-entry
+bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an echo server.
+	python benchmarks/entry.py
+
+.PHONY: bench-boundary
+bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
+	python benchmarks/boundary.py
+
+.PHONY: edge-config
+edge-config: $(VENV)/.built ## Render envoy/ for production.
+	$(BIN)/farmgate edge-config envoy
+
+.PHONY: clean
+clean: ## Remove what was built; data and settings stay.
+	rm -rf $(VENV) target python_server/farmgate/_matching*.so

@@ -137,7 +137,7 @@ pub enum Command {
     OpenAccount {
         /// Public ID, the 16 bytes of a ULID.
         id: [u8; 16],
-        /// Beneficial owner.
+        /// Beneficial owner; [`OWN_OWNER`](crate::types::OWN_OWNER) for itself.
         owner: OwnerNumber,
         /// Self-trade prevention of its orders.
         self_trade_prevention: SelfTradePrevention,

@@ -1,17 +1,44 @@
 //! The engine: many books and the accounts that trade in them, as one deterministic state.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "indexes come from the state itself and amounts are bounded by `InstrumentSpec::check`; \
+              where an invariant breaks all the same, overflow checks stop the process before \
+              anything wrong is acknowledged"
+)]
 
-use std::io;
+mod amend;
+mod closing;
+mod control;
+mod entry;
+mod funds;
+mod matching;
+mod rules;
+mod settlement;
+mod view;
 
-use crate::command::Command;
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::book::Book;
+use crate::command::{Command, CommandKey};
 use crate::error::{Reason, Refusal};
-use crate::event::{OrderState, Outcome, Sink};
-use crate::instrument::InstrumentSpec;
-use crate::snapshot::SnapshotError;
+use crate::event::{Outcome, Sink};
+use crate::idempotency::{Answers, Record};
+use crate::ledger::{Account, Ledger};
+use crate::slab::Slab;
 use crate::types::{
-    AccountNumber, AssetNumber, InstrumentNumber, OrderId, OrderStatus, OwnerNumber, PriceTicks,
-    QuantityLots, SelfTradePrevention, Sequence, Side, TimestampNs,
+    AccountNumber, InstrumentNumber, OrderId, OrderStatus, OwnerNumber, QuantityLots,
+    SelfTradePrevention, Sequence, Side, TimestampNs,
 };
 
+/// Nanoseconds of a day.
+pub(crate) const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
+
+pub use self::view::PositionView;
+pub use crate::book::DayFigures;
 pub use crate::idempotency::command_key;
 
 /// What bounds the memory of an engine. Engines that are to agree need the same limits.
@@ -30,7 +57,7 @@ impl Default for EngineLimits {
         Self {
             idempotency_records_max: 16_000_000,
             idempotency_retention_ns: 24 * 3_600 * 1_000_000_000,
-            open_orders_max: crate::types::NO_SLOT,
+            open_orders_max: crate::types::NO_SLOT - 1,
         }
     }
 }
@@ -68,22 +95,87 @@ pub struct AccountView {
 /// The deterministic state machine.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    limits: EngineLimits,
-    last_sequence: Sequence,
+    pub(crate) limits: EngineLimits,
+    pub(crate) last_sequence: Sequence,
+    pub(crate) time: TimestampNs,
+    pub(crate) order_number: u64,
+    pub(crate) trade_number: u64,
+    /// Last day, counted from 1970, whose DAY orders of before have been ended.
+    pub(crate) day: u64,
+    pub(crate) assets: Vec<String>,
+    pub(crate) books: Vec<Book>,
+    symbols: HashTable<u32>,
+    pub(crate) ledger: Ledger,
+    pub(crate) slab: Slab,
+    pub(crate) answers: Answers,
+    pub(crate) expiries: BTreeSet<(TimestampNs, OrderId)>,
+    scratch: Vec<u32>,
 }
 
 impl Engine {
     /// Returns an engine with no instrument and with one account, the exchange's own.
     #[must_use]
     pub fn new(limits: EngineLimits) -> Self {
-        Self { limits, last_sequence: Sequence(0) }
+        let mut engine = Self::bare(limits);
+        let mode = SelfTradePrevention::CancelNewest;
+        engine.ledger.open(Account::new([0; 16], OwnerNumber(0), mode, 0));
+        engine
+    }
+
+    /// Returns an engine without even the exchange's account.
+    pub(crate) fn bare(limits: EngineLimits) -> Self {
+        Self {
+            limits,
+            last_sequence: Sequence(0),
+            time: TimestampNs(0),
+            order_number: 0,
+            trade_number: 0,
+            day: 0,
+            assets: Vec::new(),
+            books: Vec::new(),
+            symbols: HashTable::new(),
+            ledger: Ledger::new(),
+            slab: Slab::new(),
+            answers: Answers::new(),
+            expiries: BTreeSet::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Decides before the journal: a repeat, a static refusal, or to be journalled and applied.
     #[must_use]
     pub fn admit(&self, command: &Command) -> Admission {
-        let _ = (command, self.limits);
-        Admission::Apply
+        if let Some(admission) = self.repeat(command) {
+            return admission;
+        }
+        self.breaks(command).map_or(Admission::Apply, Admission::Refused)
+    }
+
+    fn repeat(&self, command: &Command) -> Option<Admission> {
+        match command {
+            Command::OpenAccount { id, .. } => {
+                let number = self.ledger.find(id)?;
+                return Some(Admission::Repeat(self.numbered(number.0)));
+            }
+            Command::RegisterAsset { code } => {
+                let index = self.assets.iter().position(|known| known == code)?;
+                let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+                return Some(Admission::Repeat(self.numbered(number)));
+            }
+            _ => {}
+        }
+        let key = key_of(command);
+        if key.0 == 0 {
+            return None;
+        }
+        let record = self.answers.find(key)?;
+        if record.body == rules::fingerprint(command) {
+            return Some(Admission::Repeat(record.outcome()));
+        }
+        let named = matches!(command, Command::NewOrder(order) if !order.client_order_id.is_none());
+        let reason =
+            if named { Reason::DuplicateClientOrderId } else { Reason::IdempotencyKeyReused };
+        Some(Admission::Refused(Refusal::plain(reason)))
     }
 
     /// Applies a command that [`Engine::admit`] let through. Any command gives an outcome, also
@@ -95,160 +187,172 @@ impl Engine {
         command: &Command,
         sink: &mut S,
     ) -> Outcome {
-        let _ = command;
         self.last_sequence = sequence;
-        sink.begin(sequence, time);
+        self.time = self.time.max(time);
+        sink.begin(sequence, self.time);
+        let outcome = self.dispatch(command, sink);
+        let key = key_of(command);
+        if key.0 != 0 {
+            self.remember(key, command, &outcome);
+        }
         sink.end();
+        outcome
+    }
+
+    fn dispatch<S: Sink>(&mut self, command: &Command, sink: &mut S) -> Outcome {
+        // New orders and cancellations check what they name themselves.
+        if !matches!(command, Command::NewOrder(_) | Command::CancelOrder { .. })
+            && let Some(refusal) = self.breaks(command)
+        {
+            return self.refused(OrderId(0), 0, refusal);
+        }
+        match command {
+            Command::NewOrder(order) => self.new_order(order, sink),
+            Command::CancelOrder { account, order_id, reason, .. } => {
+                self.cancel_order(*account, *order_id, *reason, sink)
+            }
+            Command::AmendOrder { account, order_id, price, quantity, .. } => {
+                self.amend_order(*account, *order_id, *price, *quantity, sink)
+            }
+            Command::MassCancel { account, instrument, side, reason } => {
+                self.mass_cancel(*account, *instrument, *side, *reason, sink)
+            }
+            Command::OpenAccount { id, owner, self_trade_prevention, max_open_orders } => {
+                let account = Account::new(*id, *owner, *self_trade_prevention, *max_open_orders);
+                let number = self.open_account(account);
+                sink.account(number, *id);
+                self.numbered(number.0)
+            }
+            Command::RestrictAccount { account, restricted } => {
+                self.ledger.account(*account).restricted = *restricted;
+                self.numbered(account.0)
+            }
+            Command::RegisterAsset { code } => {
+                let asset = self.register_asset(code);
+                self.numbered(asset.0)
+            }
+            Command::Transfer { account, asset, amount, .. } => {
+                self.transfer(*account, *asset, *amount, sink)
+            }
+            Command::DefineInstrument(spec) => self.define_instrument(spec, sink),
+            Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase, sink),
+            Command::AdvanceTime => self.advance_time(sink),
+        }
+    }
+
+    /// Keeps the first answer and forgets what is too old or too much.
+    fn remember(&mut self, key: CommandKey, command: &Command, outcome: &Outcome) {
+        if self.answers.find(key).is_some() {
+            return;
+        }
+        let record = Record::new(key, rules::fingerprint(command), outcome);
+        let position = self.answers.insert(record);
+        if matches!(command, Command::NewOrder(_))
+            && let Some(slot) = self.slab.find(outcome.order_id)
+        {
+            self.slab.cold[slot as usize].record = Some(position);
+        }
+        // Two a command keep up with any growth and bound the work of one command.
+        for _ in 0..2 {
+            self.forget_one();
+        }
+    }
+
+    fn forget_one(&mut self) {
+        let full = self.answers.len() > self.limits.idempotency_records_max;
+        let Some((position, record)) = self.answers.oldest() else { return };
+        let age = self.time.0.saturating_sub(record.touched.0);
+        if !full && age < self.limits.idempotency_retention_ns {
+            return;
+        }
+        let open = self.slab.find(record.order_id);
+        let open = open.filter(|&slot| self.slab.cold[slot as usize].record == Some(position));
+        match open {
+            None => self.answers.forget_oldest(),
+            Some(slot) => {
+                let renewed = self.answers.renew_oldest(self.time);
+                self.slab.cold[slot as usize].record = renewed;
+            }
+        }
+    }
+
+    pub(crate) fn book_index(&self, number: InstrumentNumber) -> Option<usize> {
+        let index = (number.0 as usize).checked_sub(1)?;
+        (index < self.books.len()).then_some(index)
+    }
+
+    pub(crate) fn list_book(&mut self, book: Book) {
+        let hash = xxh3_64(book.spec.symbol.as_bytes());
+        let index = u32::try_from(self.books.len()).unwrap_or(u32::MAX);
+        let books = &self.books;
+        self.symbols.insert_unique(hash, index, |&other| {
+            xxh3_64(books[other as usize].spec.symbol.as_bytes())
+        });
+        self.books.push(book);
+    }
+
+    /// Notes that this command changed orders of the account.
+    pub(crate) fn mark_account(&mut self, account: AccountNumber) {
+        if let Some(account) = self.ledger.accounts.get_mut(account.0 as usize) {
+            account.sequence = self.last_sequence;
+        }
+    }
+
+    /// Notes that this command changed a level, and says how the level is now.
+    pub(crate) fn announce_level<S: Sink>(
+        &mut self,
+        index: usize,
+        side: Side,
+        level: u32,
+        sink: &mut S,
+    ) {
+        let book = &mut self.books[index];
+        book.sequence = self.last_sequence;
+        if S::ACTIVE {
+            let (lots, count) = book.side(side).totals(level);
+            sink.level(book.spec.number, side, book.price(level), lots, count);
+        }
+    }
+
+    pub(crate) fn refused(&self, order_id: OrderId, version: u32, refusal: Refusal) -> Outcome {
         Outcome {
-            order_id: OrderId(0),
-            sequence,
-            time,
             status: OrderStatus::Rejected,
+            refusal: Some(refusal),
+            version,
+            order_id,
+            ..self.numbered(0)
+        }
+    }
+
+    /// Returns the answer to a command that made or changed what has this number.
+    fn numbered(&self, number: u32) -> Outcome {
+        Outcome {
+            order_id: OrderId(number.into()),
+            sequence: self.last_sequence,
+            time: self.time,
+            status: OrderStatus::New,
             filled: QuantityLots(0),
             filled_notional_ticks: 0,
             remaining: QuantityLots(0),
             fees_minor: 0,
             version: 1,
             cancel_reason: None,
-            refusal: Some(Refusal::plain(Reason::OrderTypeUnsupported)),
+            refusal: None,
         }
     }
 
-    /// Returns the sequence of the last command applied, 0 before the first.
-    #[must_use]
-    pub fn last_sequence(&self) -> Sequence {
-        self.last_sequence
+    /// Returns the answer to a command that changed so many orders.
+    fn counted(&self, count: u32) -> Outcome {
+        Outcome { remaining: QuantityLots(count), ..self.numbered(0) }
     }
+}
 
-    /// Returns an instrument by its number.
-    #[must_use]
-    pub fn instrument(&self, number: InstrumentNumber) -> Option<&InstrumentSpec> {
-        let _ = number;
-        None
-    }
-
-    /// Returns an instrument by its symbol.
-    #[must_use]
-    pub fn instrument_by_symbol(&self, symbol: &[u8]) -> Option<&InstrumentSpec> {
-        let _ = symbol;
-        None
-    }
-
-    /// Returns all instruments, in the order of listing.
-    pub fn instruments(&self) -> impl Iterator<Item = &InstrumentSpec> {
-        core::iter::empty()
-    }
-
-    /// Returns the code of an asset.
-    #[must_use]
-    pub fn asset_code(&self, asset: AssetNumber) -> Option<&str> {
-        let _ = asset;
-        None
-    }
-
-    /// Returns all assets with their codes, by number.
-    pub fn assets(&self) -> impl Iterator<Item = (AssetNumber, &str)> {
-        core::iter::empty()
-    }
-
-    /// Returns the number of the account with a public ID.
-    #[must_use]
-    pub fn account_by_id(&self, id: &[u8; 16]) -> Option<AccountNumber> {
-        let _ = id;
-        None
-    }
-
-    /// Returns an account.
-    #[must_use]
-    pub fn account(&self, number: AccountNumber) -> Option<AccountView> {
-        let _ = number;
-        None
-    }
-
-    /// Returns all accounts, by number.
-    pub fn accounts(&self) -> impl Iterator<Item = AccountView> {
-        core::iter::empty()
-    }
-
-    /// Returns total and held of each asset that the account ever had, by asset.
-    pub fn balances(
-        &self,
-        account: AccountNumber,
-    ) -> impl Iterator<Item = (AssetNumber, i64, i64)> {
-        let _ = account;
-        core::iter::empty()
-    }
-
-    /// Returns an open order.
-    #[must_use]
-    pub fn order(&self, id: OrderId) -> Option<OrderState> {
-        let _ = id;
-        None
-    }
-
-    /// Returns the open orders of an account, the oldest first.
-    pub fn open_orders(&self, account: AccountNumber) -> impl Iterator<Item = OrderState> {
-        let _ = account;
-        core::iter::empty()
-    }
-
-    /// Returns price, lots and orders of at most `max` levels, the best first.
-    pub fn depth(
-        &self,
-        instrument: InstrumentNumber,
-        side: Side,
-        max: usize,
-    ) -> impl Iterator<Item = (PriceTicks, u64, u32)> {
-        let _ = (instrument, side, max);
-        core::iter::empty()
-    }
-
-    /// Returns the price of the last trade.
-    #[must_use]
-    pub fn last_trade_price(&self, instrument: InstrumentNumber) -> Option<PriceTicks> {
-        let _ = instrument;
-        None
-    }
-
-    /// Returns the sequence of the last command that changed the instrument's market data.
-    #[must_use]
-    pub fn book_sequence(&self, instrument: InstrumentNumber) -> Sequence {
-        let _ = instrument;
-        Sequence(0)
-    }
-
-    /// Returns the sequence of the last command that produced an order event of the account.
-    #[must_use]
-    pub fn account_sequence(&self, account: AccountNumber) -> Sequence {
-        let _ = account;
-        Sequence(0)
-    }
-
-    /// Returns the BLAKE3 of the canonical snapshot: equal states have equal hashes.
-    #[must_use]
-    pub fn state_hash(&self) -> [u8; 32] {
-        [0; 32]
-    }
-
-    /// Writes the state in its one canonical form, which ends with its own BLAKE3.
-    ///
-    /// # Errors
-    ///
-    /// What `out` fails with.
-    pub fn write_snapshot(&self, out: &mut impl io::Write) -> io::Result<()> {
-        out.write_all(&self.last_sequence.0.to_le_bytes())
-    }
-
-    /// Reads what [`Engine::write_snapshot`] wrote.
-    ///
-    /// # Errors
-    ///
-    /// When the bytes are not a snapshot of a version known here, or are damaged.
-    pub fn read_snapshot(
-        input: &mut impl io::Read,
-        limits: EngineLimits,
-    ) -> Result<Self, SnapshotError> {
-        let _ = input;
-        Ok(Self::new(limits))
+const fn key_of(command: &Command) -> CommandKey {
+    match command {
+        Command::NewOrder(order) => order.key,
+        Command::CancelOrder { key, .. }
+        | Command::AmendOrder { key, .. }
+        | Command::Transfer { key, .. } => *key,
+        _ => CommandKey(0),
     }
 }

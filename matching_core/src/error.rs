@@ -2,10 +2,24 @@
 
 use crate::types::{AssetNumber, InstrumentNumber};
 
-/// Why a command was refused. The numbers are public and never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum Reason {
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal,)*) => {
+        /// Why a command was refused. The numbers are public and never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Reason { $($(#[$doc])* $variant = $number,)* }
+
+        impl Reason {
+            /// Returns the reason with a number, or `None`.
+            #[must_use]
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
     /// A value breaks a rule of its field. Metadata: field, rule.
     InvalidArgument = 1,
     /// A required field is missing. Metadata: field.
@@ -155,7 +169,21 @@ pub struct Refusal {
 impl Refusal {
     /// Returns a refusal whose message mentions no numbers.
     #[must_use]
-    pub fn plain(reason: Reason) -> Self {
+    pub const fn plain(reason: Reason) -> Self {
         Self { reason, instrument: None, asset: None, values: [0; 3] }
+    }
+}
+
+impl Refusal {
+    /// Returns a refusal about an instrument.
+    #[must_use]
+    pub const fn about(instrument: InstrumentNumber, reason: Reason, values: [i64; 3]) -> Self {
+        Self { reason, instrument: Some(instrument), asset: None, values }
+    }
+
+    /// Returns a refusal about an asset.
+    #[must_use]
+    pub const fn of_asset(asset: AssetNumber, reason: Reason, values: [i64; 3]) -> Self {
+        Self { reason, instrument: None, asset: Some(asset), values }
     }
 }

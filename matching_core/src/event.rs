@@ -10,7 +10,11 @@ use crate::types::{
     Phase, PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce, TimestampNs,
 };
 
-/// The answer to a command about an order.
+/// The answer to a command.
+///
+/// A refused command has no quantities. Commands that are not about one order answer with a number
+/// in place of the order: the account, asset or instrument they made or changed; a mass
+/// cancellation says in `remaining` how many orders it cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Order; 0 when it was never known.
@@ -181,6 +185,9 @@ pub struct Posting {
 
 /// Hears what a command did, in the order it happened. Every method does nothing by default.
 pub trait Sink {
+    /// Whether it hears anything; without, the engine does not even put the events together.
+    const ACTIVE: bool = true;
+
     /// A command starts.
     fn begin(&mut self, sequence: Sequence, time: TimestampNs) {
         let _ = (sequence, time);
@@ -224,4 +231,6 @@ pub trait Sink {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
-impl Sink for Silent {}
+impl Sink for Silent {
+    const ACTIVE: bool = false;
+}

@@ -1,9 +1,31 @@
 //! First answers, kept so that a repeat gets the same one.
+//!
+//! Records stand in a ring in the order of their commands; a sharded table finds them by key. A
+//! shard is small, so its growth never stops the world. What leaves, leaves at the front of the
+//! ring: by age, or because the ring is full. The record of an open order is moved to the back.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "positions are counters modulo 2^32; the ring is far shorter than that"
+)]
 
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::command::CommandKey;
-use crate::types::AccountNumber;
+use crate::error::{Reason, Refusal};
+use crate::event::Outcome;
+use crate::types::{
+    AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, QuantityLots,
+    Sequence, TimestampNs,
+};
+
+const SHARD_BITS: u32 = 12;
+const CHUNK_BITS: u32 = 14;
+const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Returns the fingerprint of a command's key, never 0.
 ///
@@ -17,4 +39,221 @@ pub fn command_key(account: AccountNumber, kind: u8, bytes: &[u8], index: u32) -
     hash.update(&index.to_le_bytes());
     hash.update(bytes);
     CommandKey(hash.digest128().max(1))
+}
+
+/// The first answer to a keyed command, packed into a line and a half of cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    pub(crate) key: [u64; 2],
+    /// Fingerprint of what was asked.
+    pub(crate) body: u64,
+    pub(crate) order_id: OrderId,
+    pub(crate) sequence: Sequence,
+    pub(crate) time: TimestampNs,
+    /// When its order closed, or was last seen open.
+    pub(crate) touched: TimestampNs,
+    /// Notional and fees; of a refusal its first two values.
+    pub(crate) values: [i64; 2],
+    /// Filled and remaining; of a refusal instrument and asset.
+    pub(crate) lots: [u32; 2],
+    /// Third value of a refusal.
+    pub(crate) third: i64,
+    pub(crate) version: u32,
+    /// Refusal, 0 for none.
+    pub(crate) reason: u16,
+    pub(crate) status: u8,
+    pub(crate) cancel_reason: u8,
+}
+
+impl Record {
+    pub(crate) fn new(key: CommandKey, body: u64, outcome: &Outcome) -> Self {
+        let mut record = Self {
+            key: split(key),
+            body,
+            order_id: outcome.order_id,
+            sequence: outcome.sequence,
+            time: outcome.time,
+            touched: outcome.time,
+            values: [outcome.filled_notional_ticks, outcome.fees_minor],
+            lots: [outcome.filled.0, outcome.remaining.0],
+            third: 0,
+            version: outcome.version,
+            reason: 0,
+            status: outcome.status.number(),
+            cancel_reason: outcome.cancel_reason.map_or(0, CancelReason::number),
+        };
+        if let Some(refusal) = outcome.refusal {
+            record.reason = refusal.reason as u16;
+            record.values = [refusal.values[0], refusal.values[1]];
+            record.third = refusal.values[2];
+            let instrument = refusal.instrument.map_or(0, |number| number.0);
+            record.lots = [instrument, refusal.asset.map_or(0, |number| number.0)];
+        }
+        record
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let mut outcome = Outcome {
+            order_id: self.order_id,
+            sequence: self.sequence,
+            time: self.time,
+            status: OrderStatus::from_number(self.status.into()).unwrap_or(OrderStatus::Rejected),
+            filled: QuantityLots(0),
+            filled_notional_ticks: 0,
+            remaining: QuantityLots(0),
+            fees_minor: 0,
+            version: self.version,
+            cancel_reason: CancelReason::from_number(self.cancel_reason.into()),
+            refusal: None,
+        };
+        if let Some(reason) = Reason::from_number(self.reason) {
+            let [instrument, asset] = self.lots;
+            outcome.refusal = Some(Refusal {
+                reason,
+                instrument: (instrument > 0).then_some(InstrumentNumber(instrument)),
+                asset: (asset > 0).then_some(AssetNumber(asset)),
+                values: [self.values[0], self.values[1], self.third],
+            });
+        } else {
+            outcome.filled = QuantityLots(self.lots[0]);
+            outcome.remaining = QuantityLots(self.lots[1]);
+            outcome.filled_notional_ticks = self.values[0];
+            outcome.fees_minor = self.values[1];
+        }
+        outcome
+    }
+}
+
+const fn split(key: CommandKey) -> [u64; 2] {
+    [key.0 as u64, (key.0 >> 64) as u64]
+}
+
+const fn shard(key: [u64; 2]) -> usize {
+    (key[1] >> (64 - SHARD_BITS)) as usize
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    shards: Vec<HashTable<u32>>,
+    ring: Ring,
+}
+
+/// Records by ever-rising position, in chunks that are used again.
+#[derive(Clone, Debug)]
+struct Ring {
+    chunks: VecDeque<Vec<Record>>,
+    /// Position of the first slot of the first chunk, of the first record and after the last.
+    base: u32,
+    first: u32,
+    next: u32,
+}
+
+impl Ring {
+    fn at(&self, position: u32) -> &Record {
+        let offset = position.wrapping_sub(self.base);
+        &self.chunks[(offset >> CHUNK_BITS) as usize][offset as usize & (CHUNK - 1)]
+    }
+
+    fn at_mut(&mut self, position: u32) -> &mut Record {
+        let offset = position.wrapping_sub(self.base);
+        &mut self.chunks[(offset >> CHUNK_BITS) as usize][offset as usize & (CHUNK - 1)]
+    }
+
+    const fn len(&self) -> usize {
+        self.next.wrapping_sub(self.first) as usize
+    }
+
+    fn push(&mut self, record: Record) -> u32 {
+        let position = self.next;
+        let offset = position.wrapping_sub(self.base) as usize;
+        let (chunk, index) = (offset >> CHUNK_BITS, offset & (CHUNK - 1));
+        if chunk == self.chunks.len() {
+            self.chunks.push_back(Vec::with_capacity(CHUNK));
+        }
+        let chunk = &mut self.chunks[chunk];
+        if index < chunk.len() {
+            chunk[index] = record;
+        } else {
+            chunk.push(record);
+        }
+        self.next = position.wrapping_add(1);
+        position
+    }
+
+    fn pop(&mut self) {
+        self.first = self.first.wrapping_add(1);
+        if self.first.wrapping_sub(self.base) as usize >= CHUNK {
+            self.base = self.base.wrapping_add(CHUNK as u32);
+            if let Some(mut chunk) = self.chunks.pop_front() {
+                chunk.clear();
+                self.chunks.push_back(chunk);
+            }
+        }
+    }
+}
+
+impl Answers {
+    pub(crate) fn new() -> Self {
+        let ring = Ring { chunks: VecDeque::new(), base: 0, first: 0, next: 0 };
+        Self { shards: vec![HashTable::new(); 1 << SHARD_BITS], ring }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Returns the record of a key.
+    pub(crate) fn find(&self, key: CommandKey) -> Option<&Record> {
+        let key = split(key);
+        let same = |&position: &u32| self.ring.at(position).key == key;
+        let position = self.shards[shard(key)].find(key[0], same)?;
+        Some(self.ring.at(*position))
+    }
+
+    /// Adds the record of a key that has none and returns its position.
+    pub(crate) fn insert(&mut self, record: Record) -> u32 {
+        let position = self.ring.push(record);
+        let ring = &self.ring;
+        self.shards[shard(record.key)]
+            .insert_unique(record.key[0], position, |&other| ring.at(other).key[0]);
+        position
+    }
+
+    /// Notes that the order of a record closed: its time starts to run.
+    pub(crate) fn touch(&mut self, position: u32, time: TimestampNs) {
+        self.ring.at_mut(position).touched = time;
+    }
+
+    /// Returns the oldest record and its position.
+    pub(crate) fn oldest(&self) -> Option<(u32, &Record)> {
+        (self.ring.len() > 0).then(|| (self.ring.first, self.ring.at(self.ring.first)))
+    }
+
+    /// Forgets the oldest record.
+    pub(crate) fn forget_oldest(&mut self) {
+        let position = self.ring.first;
+        let key = self.ring.at(position).key;
+        let found = self.shards[shard(key)].find_entry(key[0], |&other| other == position);
+        if let Ok(entry) = found {
+            entry.remove();
+        }
+        self.ring.pop();
+    }
+
+    /// Moves the oldest record to the back and returns its new position.
+    pub(crate) fn renew_oldest(&mut self, time: TimestampNs) -> Option<u32> {
+        let record = Record { touched: time, ..*self.oldest()?.1 };
+        self.forget_oldest();
+        Some(self.insert(record))
+    }
+
+    /// Returns how many records stand before a position.
+    pub(crate) fn relative(&self, position: u32) -> u32 {
+        position.wrapping_sub(self.ring.first)
+    }
+
+    /// Returns all records, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
+        (0..self.len() as u32).map(|index| self.ring.at(self.ring.first.wrapping_add(index)))
+    }
 }

@@ -54,3 +54,63 @@ pub struct InstrumentSpec {
     /// Phase.
     pub phase: Phase,
 }
+
+/// Fees above this many hundredths of a basis point, 10 %, are taken for a mistake.
+pub const FEE_CENTI_BPS_MAX: i32 = 100_000;
+/// Greatest value an order can have, in minor units: room for sums of a million of them.
+const NOTIONAL_MINOR_MAX: i128 = 1 << 60;
+
+impl InstrumentSpec {
+    /// Tells what keeps these rules from being listed: the field and why, or `None`.
+    ///
+    /// The bounds guarantee that the value of an order, with fees and deposit, fits `i64`.
+    #[must_use]
+    pub fn check(&self) -> Option<&'static str> {
+        let symbol_fits = (1..=SYMBOL_BYTES_MAX).contains(&self.symbol.len())
+            && self.symbol.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-'));
+        let value_max = i128::from(self.price_max.0)
+            .saturating_mul(self.max_lots.0.into())
+            .saturating_mul(self.tick_value_minor.into());
+        let base_max = i128::from(self.lot_size_minor).saturating_mul(self.max_lots.0.into());
+        let fees = -FEE_CENTI_BPS_MAX..=FEE_CENTI_BPS_MAX;
+        let span = self.price_max.0.checked_sub(self.price_min.0);
+        let rules = [
+            (symbol_fits, "symbol"),
+            (self.tick_size_micro >= 1, "tick_size"),
+            (self.tick_value_minor >= 1, "tick_value"),
+            (self.lot_size_minor >= 1, "lot_size"),
+            (self.min_lots.0 >= 1, "min_lots"),
+            (self.min_lots <= self.max_lots, "max_lots"),
+            (self.price_min.0 >= 1, "price_min"),
+            (span.is_some_and(|span| (0..PRICE_SPAN_TICKS_MAX).contains(&span)), "price_max"),
+            (self.limit_low >= self.price_min, "limit_low"),
+            (self.limit_low <= self.limit_high, "limit_low"),
+            (self.limit_high <= self.price_max, "limit_high"),
+            ((0..=PRICE_SPAN_TICKS_MAX).contains(&self.protection_ticks), "protection_ticks"),
+            (self.max_notional_minor >= 0, "max_notional"),
+            (fees.contains(&self.maker_fee_centi_bps), "maker_fee"),
+            (fees.contains(&self.taker_fee_centi_bps), "taker_fee"),
+            (self.taker_fee_centi_bps >= self.maker_fee_centi_bps.saturating_abs(), "taker_fee"),
+            (self.deposit_bps <= 10_000, "deposit"),
+            (value_max <= NOTIONAL_MINOR_MAX, "max_lots"),
+            (base_max <= NOTIONAL_MINOR_MAX, "lot_size"),
+            (self.base_asset != self.quote_asset, "base_asset"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map(|(_, field)| field)
+    }
+
+    /// Tells whether open orders mean the same under the other rules.
+    #[must_use]
+    pub fn same_grid(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.base_asset == other.base_asset
+            && self.quote_asset == other.quote_asset
+            && self.tick_size_micro == other.tick_size_micro
+            && self.tick_value_minor == other.tick_value_minor
+            && self.lot_size_minor == other.lot_size_minor
+            && self.price_min == other.price_min
+            && self.price_max == other.price_max
+            && self.taker_fee_centi_bps == other.taker_fee_centi_bps
+            && self.deposit_bps == other.deposit_bps
+    }
+}

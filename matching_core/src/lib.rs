@@ -12,13 +12,24 @@
 //! * At one price the order with the earlier sequence trades first.
 //! * Nothing leaves the process before the group it belongs to is durable.
 
+mod bitmap;
+mod book;
 pub mod codec;
 pub mod command;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod feeds;
+pub mod follow;
 pub mod idempotency;
 pub mod instrument;
 pub mod journal;
+mod ladder;
+mod ledger;
+#[cfg(feature = "python")]
+pub mod python;
+pub mod runtime;
+mod slab;
 pub mod snapshot;
 pub mod types;
+pub mod wire;

@@ -1,7 +1,20 @@
 //! The state as bytes: canonical, so that equal states give equal bytes on any machine.
+//!
+//! Integers are little-endian. What follows from the rest (levels, lists of an account's orders,
+//! look-ups) is not written but rebuilt. The last 32 bytes are the BLAKE3 of all before them.
+
+mod read;
+mod write;
 
 use core::fmt;
 use std::io;
+
+pub(crate) const MAGIC: [u8; 4] = *b"FGSS";
+/// Version of the form. Reading refuses any other; a newer program carries a reader for each.
+pub(crate) const VERSION: u16 = 1;
+pub(crate) const HASH_BYTES: usize = 32;
+/// In place of the position of a record that is not there.
+pub(crate) const NO_RECORD: u32 = u32::MAX;
 
 /// Why a snapshot can't be read.
 #[derive(Debug)]

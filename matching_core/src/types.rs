@@ -6,7 +6,7 @@ use core::fmt;
 
 /// Bits of an [`OrderId`] that name the slot of the order.
 pub const SLOT_BITS: u32 = 24;
-/// The slot of an order that never rested. Also the number of orders that may rest at a time.
+/// The slot of an order that can't rest. Also the number of orders that may rest at a time.
 pub const NO_SLOT: u32 = (1 << SLOT_BITS) - 1;
 
 /// An order's identity: a number that rises with every order the engine takes, and the slot where
@@ -27,7 +27,7 @@ impl OrderId {
         self.0 >> SLOT_BITS
     }
 
-    /// Returns the slot, [`NO_SLOT`] for an order that never rested.
+    /// Returns the slot, [`NO_SLOT`] for an order that can't rest.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "masked to 24 bits")]
     pub const fn slot(self) -> u32 {
@@ -74,6 +74,8 @@ number!(
     /// Dense number of an asset, from 1.
     AssetNumber, u32);
 
+/// In a command that opens an account: it is its own beneficial owner.
+pub const OWN_OWNER: OwnerNumber = OwnerNumber(u32::MAX);
 /// The account that the exchange's own fees go to.
 pub const FEE_ACCOUNT: AccountNumber = AccountNumber(0);
 

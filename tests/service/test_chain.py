@@ -1,6 +1,7 @@
 """What every call passes, whatever it asks."""
 
 import asyncio
+from pathlib import Path
 
 import grpc
 import pytest
@@ -141,10 +142,10 @@ async def test_server_that_stops_says_so_and_leaves(
 
 
 async def test_two_servers_on_one_port_are_refused(
-    make_settings, accounts: FakeAccounts, clock: FakeClock
+    make_settings, accounts: FakeAccounts, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with running(wire.build(make_settings(), accounts=accounts, clock=clock)) as api:
-        settings = make_settings(grpc_port=api.application.grpc_port)
+        settings = make_settings(grpc_port=api.application.grpc_port, data_dir=tmp_path / "other")
         second = wire.build(settings, accounts=accounts, clock=clock)
         with pytest.raises(SettingsError, match="can't be opened"):
             await second.start()

@@ -69,11 +69,11 @@ def trading() -> Trading:
 
 @pytest.fixture
 async def api(make_settings, accounts: FakeAccounts, clock: FakeClock, trading: Trading):
-    def part(_base: Base) -> Part:
-        return Part(servicers=[trading])
+    def parts(base: Base) -> list[Part]:
+        return [wire._auth(base, accounts), Part(servicers=[trading])]
 
     settings = make_settings(rate_streams_per_user=2)
-    application = wire.build(settings, accounts=accounts, clock=clock, more=[part])
+    application = wire.build(settings, clock=clock, parts=parts)
     async with running(application) as client:
         yield client
 

@@ -72,6 +72,24 @@ class Settings(BaseSettings):
         default=8, description="Transactions that run at once, and connections to PostgreSQL."
     )
 
+    history_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Database of the history of trading, as FARMGATE_DATABASE_URL. Empty means "
+        "history.db in the data folder beside SQLite, else the database itself.",
+    )
+    snapshot_interval_commands: Count = Field(
+        default=1_000_000, description="Commands of the matching core between two snapshots."
+    )
+    demo: bool = Field(
+        default=False,
+        description="Whether an empty exchange is filled with the demonstration's instruments, "
+        "users and money at its start; refused in production.",
+    )
+    web_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("http://localhost:3000",),
+        description="Origins, comma-separated, of web pages that may call the API.",
+    )
+
     host: str = Field(default="127.0.0.1", description="Address the gRPC port is opened on.")
     grpc_port: Port = Field(default=50051, description="gRPC port; 0 picks a free one.")
     rest_port: Port = Field(default=8080, description="Port of Envoy: REST, gRPC-Web, streams.")
@@ -172,16 +190,21 @@ class Settings(BaseSettings):
         default=None, description="File of the log, rotated; unset means standard error."
     )
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "web_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             value = tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network)
         return value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "history_url")
     @classmethod
     def _check_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value():
@@ -209,6 +232,22 @@ class Settings(BaseSettings):
     def describes_services(self) -> bool:
         """Returns whether the server describes its services to anybody."""
         return not self.is_production if self.reflection is None else self.reflection
+
+    @property
+    def history_address(self) -> str:
+        """Returns the address of the history's database, the default included."""
+        given = self.history_url.get_secret_value()
+        if given:
+            return given
+        if self.database_address.startswith("sqlite"):
+            # A file of its own: the projector's long transactions would hold up everybody else.
+            return f"sqlite:///{self.data_dir / 'history.db'}"
+        return self.database_address
+
+    @property
+    def journal_dir(self) -> Path:
+        """Returns the folder of the matching core's journal and snapshots."""
+        return self.data_dir / "journal"
 
     @property
     def verifies_email_at_once(self) -> bool:
@@ -273,6 +312,8 @@ def _not_for_production(settings: Settings) -> list[str]:
         mistakes.append("FARMGATE_AUTH_AUTO_VERIFY_EMAIL can't be true in production.")
     if settings.database_address.startswith("sqlite"):
         mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
+    if settings.demo:
+        mistakes.append("FARMGATE_DEMO can't be true in production.")
     if settings.reflection:
         mistakes.append("FARMGATE_REFLECTION can't be true in production.")
     return mistakes

@@ -4,7 +4,7 @@ A module joins the exchange in `_parts`: it brings its servicers, whose RAW_METH
 bytes, the components that start and stop with the process, and what its health depends on.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from farmgate.app.lifecycle import Component, Components
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
+from farmgate.app.seed import Seed
 from farmgate.app.server import GrpcServer
 from farmgate.app.settings import Settings, SettingsError
 from farmgate.auth.facade import (
@@ -34,8 +35,10 @@ from farmgate.errors import DomainError
 from farmgate.health.facade import Check, Health
 from farmgate.health.service import HealthService
 from farmgate.jobs.periodic import Periodic
+from farmgate.market.service import MarketEventServicer, MarketServicer
 from farmgate.ports.clock import Clock, SystemClock
 from farmgate.ports.ids import Ids, UlidSource
+from farmgate.ports.matching import JournalFailure, Matching
 from farmgate.rpc.access import Grants
 from farmgate.rpc.addresses import Addresses
 from farmgate.rpc.idempotency import Idempotency
@@ -45,6 +48,9 @@ from farmgate.rpc.paging import Pager
 from farmgate.rpc.registry import Router, Servicer
 from farmgate.rpc.shapes import Shapes
 from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
+from farmgate.trading.facade import History, TradingAccounts
+from farmgate.trading.service import OrderEventServicer, TradingServicer
+from farmgate.trading.wallet import WalletServicer
 from farmgate.users.facade import Profiles, Users
 from farmgate.users.service import UserService
 
@@ -121,45 +127,36 @@ class Application:
         await self._components.stop()
 
 
-class _NoAccounts:
-    """Stands in where no matching core runs: accounts are opened when one does."""
-
-    async def open_account(self, account_id: bytes) -> int:
-        """Refuses."""
-        del account_id
-        raise DomainError("DEPENDENCY_DOWN", name="The matching core")
-
-
 def build(
     settings: Settings,
     *,
     accounts: Accounts | None = None,
     clock: Clock | None = None,
-    more: Iterable[Callable[[Base], Part]] = (),
+    parts: Callable[[Base], Sequence[Part]] | None = None,
 ) -> Application:
     """Returns the process of these settings.
 
     Args:
         settings: The settings.
-        accounts: Opens trading accounts; None when no matching core runs in this process.
+        accounts: Opens trading accounts; the matching core of this process when None.
         clock: Tells the time; the machine's clock when None.
-        more: Make further parts, for a test that tries one by itself.
+        parts: Makes other modules than the exchange's, for a test that tries some by themselves.
 
     Raises:
-        SettingsError: A key is not usable.
+        SettingsError: A key is not usable, or the journal is damaged or held by another process.
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
     base = _base(settings, clock or SystemClock())
-    parts = [*_parts(base, accounts or _NoAccounts()), *(make(base) for make in more)]
+    made = parts(base) if parts else _parts(base, accounts)
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
-    checks += [check for part in parts for check in part.checks]
+    checks += [check for part in made for check in part.checks]
     health = Health(
         checks,
         mode="production" if settings.is_production else "embedded",
         version=_version(),
         clock=base.clock,
     )
-    servicers = [servicer for part in parts for servicer in part.servicers]
+    servicers = [servicer for part in made for servicer in part.servicers]
     servicers.append(HealthService(health))
     idempotency = Idempotency(base.database, base.clock, base.ids, key=base.secrets.key)
     chain = _chain(base, idempotency)
@@ -171,14 +168,68 @@ def build(
         MetricsServer(base.metrics, host=settings.metrics_host, port=settings.metrics_port),
         Periodic("replies", _REPLIES_PURGE_INTERVAL_S, idempotency.purge),
     ]
-    components += [component for part in parts for component in part.components]
+    components += [component for part in made for component in part.components]
     components.append(server)
     return Application(base, router, server, components)
 
 
-def _parts(base: Base, accounts: Accounts) -> list[Part]:
+def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     """Returns the modules, each below those that use it."""
-    return [_users(base), _auth(base, accounts)]
+    matching = _matching(base.settings)
+    core = Part(
+        components=[matching],
+        checks=[Check("matching core", is_required=True, probe=_core_probe(matching))],
+    )
+    parts = [
+        core,
+        _users(base),
+        _auth(base, accounts or TradingAccounts(matching)),
+        _market(base, matching),
+        _trading(base, matching),
+    ]
+    if base.settings.demo:
+        seed = Seed(base.database, matching, base.users, base.ids, base.clock)
+        parts.append(Part(components=[seed]))
+    return parts
+
+
+def _matching(settings: Settings) -> Matching:
+    try:
+        return Matching.open(
+            settings.journal_dir, snapshot_interval_commands=settings.snapshot_interval_commands
+        )
+    except JournalFailure as error:
+        raise SettingsError([str(error)]) from error
+
+
+def _market(base: Base, matching: Matching) -> Part:
+    return Part(
+        servicers=[
+            MarketServicer(matching, base.database, base.pager),
+            MarketEventServicer(matching),
+        ]
+    )
+
+
+def _trading(base: Base, matching: Matching) -> Part:
+    address = base.settings.history_address
+    is_shared = address == base.settings.database_address
+    database = base.database if is_shared else Database(address)
+    history = History(database)
+    schema = Schema(database, may_upgrade=not base.settings.is_production)
+    return Part(
+        servicers=[
+            TradingServicer(matching, history, base.pager),
+            OrderEventServicer(matching),
+            WalletServicer(
+                matching,
+                history,
+                base.pager,
+                takes_test_deposits=not base.settings.is_production,
+            ),
+        ],
+        components=[] if is_shared else [schema],
+    )
 
 
 def _users(base: Base) -> Part:
@@ -290,6 +341,16 @@ def _database_probe(database: Database) -> Callable[[], Awaitable[str]]:
     async def probe() -> str:
         await database.read(ping)
         return "SQLite" if database.is_sqlite else "PostgreSQL"
+
+    return probe
+
+
+def _core_probe(matching: Matching) -> Callable[[], Awaitable[str]]:
+    async def probe() -> str:
+        figures = matching.statistics()
+        if figures["stopped"]:
+            raise DomainError("ENGINE_STOPPED")
+        return f"sequence {figures['durable_sequence']}"
 
     return probe
 

@@ -22,6 +22,8 @@ M = TypeVar("M", bound=Serializable)
 # A process's prefix and a counter: unique without asking for randomness on every call.
 _PREFIX: Final = secrets.token_hex(8)
 _numbers = itertools.count(1)
+# Digits of the largest sequence.
+_EVENT_ID_LENGTH_MAX: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Call:
         "grant",
         "idempotency_key",
         "languages",
+        "last_event_id",
         "method",
         "ticket",
         "trace",
@@ -95,6 +98,7 @@ class Call:
         self.idempotency_key: str | None = None
         self.forwarded_for = ""
         self.languages = ""
+        self.last_event_id = ""
         self.user_agent = ""
         self.trace: Trace | None = None
         self._addresses = addresses
@@ -111,6 +115,13 @@ class Call:
         """Returns the language the caller likes best, such as "fr"."""
         first = self.languages.split(",", 1)[0].split(";", 1)[0].strip()
         return first if first.replace("-", "").isalnum() else "en"
+
+    @property
+    def resume_after(self) -> int:
+        """Returns the sequence a browser saw last of the stream it opens again; 0 for a new one."""
+        told = self.last_event_id
+        is_sequence = told.isascii() and told.isdecimal() and len(told) <= _EVENT_ID_LENGTH_MAX
+        return int(told) if is_sequence else 0
 
     @property
     def caller(self) -> Principal:

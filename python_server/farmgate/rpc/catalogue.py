@@ -42,6 +42,8 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "PAGE_TOKEN_INVALID": Entry(20, StatusCode.INVALID_ARGUMENT, "The page token does not fit this list and these filters; start again without one."),
     "READ_BEHIND": Entry(21, StatusCode.UNAVAILABLE, "History has reached sequence {reached}, not {wanted} yet; repeat shortly."),
     "CALL_CANCELLED": Entry(22, StatusCode.CANCELLED, "The call was taken back by its caller."),
+    "RESOURCE_STATE": Entry(23, StatusCode.FAILED_PRECONDITION, "The {resource} {id} is {state}; {action} is not possible."),
+    "RESOURCE_IN_USE": Entry(24, StatusCode.FAILED_PRECONDITION, "The {resource} {id} still has {used_by}; end that first."),
     "UNAUTHENTICATED": Entry(100, StatusCode.UNAUTHENTICATED, "Sign in first: the call carries no access token."),
     "TOKEN_EXPIRED": Entry(101, StatusCode.UNAUTHENTICATED, "The token has expired; refresh it."),
     "TOKEN_INVALID": Entry(102, StatusCode.UNAUTHENTICATED, "The token is not valid here; sign in again."),

@@ -44,6 +44,15 @@ _RECHECK_S: Final = 5.0
 _FAR: Final = float("inf")
 _BEARER: Final = "bearer "
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_FIELD_OF_KEY: Final = {
+    "accept-language": "languages",
+    "authorization": "credentials",
+    "idempotency-key": "idempotency_key",
+    "last-event-id": "last_event_id",
+    "user-agent": "user_agent",
+    "x-forwarded-for": "forwarded_for",
+    "x-stream-ticket": "ticket",
+}
 _log = logger("farmgate.rpc")
 
 
@@ -262,21 +271,11 @@ class Endpoint:
         deadline = _FAR if remaining_s is None else started + remaining_s
         call = Call(self._method, self._addresses, context.peer, deadline)
         for key, value in context.invocation_metadata() or ():
-            if key == "authorization":
-                call.credentials = str(value)
-            elif key == "x-stream-ticket":
-                call.ticket = str(value)
-            elif key == "idempotency-key":
-                call.idempotency_key = str(value)
-            elif key == "x-request-id":
-                if _REQUEST_ID.fullmatch(str(value)):
-                    call.request_id = str(value)
-            elif key == "x-forwarded-for":
-                call.forwarded_for = str(value)
-            elif key == "accept-language":
-                call.languages = str(value)
-            elif key == "user-agent":
-                call.user_agent = str(value)
+            name = _FIELD_OF_KEY.get(key)
+            if name:
+                setattr(call, name, str(value))
+            elif key == "x-request-id" and _REQUEST_ID.fullmatch(str(value)):
+                call.request_id = str(value)
         return call
 
     async def _admit(self, call: Call) -> None:

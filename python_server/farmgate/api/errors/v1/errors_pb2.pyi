@@ -73,6 +73,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """History has not reached the wanted sequence yet. Metadata: wanted, reached. Code UNAVAILABLE."""
     REASON_CALL_CANCELLED: _Reason.ValueType  # 22
     """The caller took the call back. Code CANCELLED."""
+    REASON_RESOURCE_STATE: _Reason.ValueType  # 23
+    """The resource is not in a state for this. Metadata: resource, id, state, action. Code FAILED_PRECONDITION."""
+    REASON_RESOURCE_IN_USE: _Reason.ValueType  # 24
+    """Something still depends on the resource. Metadata: resource, id, used_by. Code FAILED_PRECONDITION."""
     REASON_UNAUTHENTICATED: _Reason.ValueType  # 100
     """The call carries no credentials. Code UNAUTHENTICATED."""
     REASON_TOKEN_EXPIRED: _Reason.ValueType  # 101
@@ -401,6 +405,10 @@ REASON_READ_BEHIND: Reason.ValueType  # 21
 """History has not reached the wanted sequence yet. Metadata: wanted, reached. Code UNAVAILABLE."""
 REASON_CALL_CANCELLED: Reason.ValueType  # 22
 """The caller took the call back. Code CANCELLED."""
+REASON_RESOURCE_STATE: Reason.ValueType  # 23
+"""The resource is not in a state for this. Metadata: resource, id, state, action. Code FAILED_PRECONDITION."""
+REASON_RESOURCE_IN_USE: Reason.ValueType  # 24
+"""Something still depends on the resource. Metadata: resource, id, used_by. Code FAILED_PRECONDITION."""
 REASON_UNAUTHENTICATED: Reason.ValueType  # 100
 """The call carries no credentials. Code UNAUTHENTICATED."""
 REASON_TOKEN_EXPIRED: Reason.ValueType  # 101

@@ -1,0 +1,189 @@
+//! Trading accounts: what they own, what is set aside, how many orders they have open.
+//!
+//! Invariants: for each asset the totals of all accounts add up to `issued`; for every account but
+//! the exchange's own `total >= held >= 0`. `issued` stays below 2^62, so no sum can overflow.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "amounts stay below 2^62 by `issued`; account numbers come from the ledger itself"
+)]
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::event::{Posting, PostingKind, Sink};
+use crate::slab::NONE;
+use crate::types::{
+    AccountNumber, AssetNumber, InstrumentNumber, OwnerNumber, SelfTradePrevention, Sequence,
+};
+
+/// Most that can be issued of an asset, in minor units.
+pub(crate) const ISSUED_MINOR_MAX: i64 = 1 << 62;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Balance {
+    pub(crate) asset: AssetNumber,
+    pub(crate) total: i64,
+    pub(crate) held: i64,
+}
+
+/// What an account has bought and sold of a forward, and the deposit kept for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) instrument: InstrumentNumber,
+    pub(crate) bought_lots: i64,
+    pub(crate) sold_lots: i64,
+    pub(crate) deposit_minor: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) id: [u8; 16],
+    pub(crate) owner: OwnerNumber,
+    pub(crate) self_trade_prevention: SelfTradePrevention,
+    pub(crate) restricted: bool,
+    pub(crate) max_open_orders: u32,
+    pub(crate) open_orders: u32,
+    /// Oldest and newest open order.
+    pub(crate) oldest: u32,
+    pub(crate) newest: u32,
+    /// Sequence of the last command with an order event of this account.
+    pub(crate) sequence: Sequence,
+    /// Sorted by asset; few, so a scan beats any index.
+    pub(crate) balances: Vec<Balance>,
+    /// Sorted by instrument.
+    pub(crate) positions: Vec<Position>,
+}
+
+impl Account {
+    pub(crate) const fn new(
+        id: [u8; 16],
+        owner: OwnerNumber,
+        self_trade_prevention: SelfTradePrevention,
+        max_open_orders: u32,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            self_trade_prevention,
+            restricted: false,
+            max_open_orders,
+            open_orders: 0,
+            oldest: NONE,
+            newest: NONE,
+            sequence: Sequence(0),
+            balances: Vec::new(),
+            positions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn balance(&mut self, asset: AssetNumber) -> &mut Balance {
+        let at = self.balances.iter().position(|balance| balance.asset >= asset);
+        let at = at.unwrap_or(self.balances.len());
+        if self.balances.get(at).is_none_or(|balance| balance.asset != asset) {
+            self.balances.insert(at, Balance { asset, total: 0, held: 0 });
+        }
+        &mut self.balances[at]
+    }
+
+    pub(crate) fn position(&mut self, instrument: InstrumentNumber) -> &mut Position {
+        let at = self.positions.partition_point(|position| position.instrument < instrument);
+        if self.positions.get(at).is_none_or(|position| position.instrument != instrument) {
+            let position = Position { instrument, bought_lots: 0, sold_lots: 0, deposit_minor: 0 };
+            self.positions.insert(at, position);
+        }
+        &mut self.positions[at]
+    }
+}
+
+/// A change of one balance and why.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) kind: PostingKind,
+    pub(crate) total: i64,
+    pub(crate) held: i64,
+    /// Trade or order that it belongs to; 0 for transfers.
+    pub(crate) reference: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) accounts: Vec<Account>,
+    by_id: HashTable<u32>,
+    /// What came in from outside and did not leave, by asset.
+    pub(crate) issued: Vec<i64>,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self { accounts: Vec::new(), by_id: HashTable::new(), issued: Vec::new() }
+    }
+
+    pub(crate) fn open(&mut self, account: Account) -> AccountNumber {
+        let number = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
+        let accounts = &self.accounts;
+        self.by_id.insert_unique(xxh3_64(&account.id), number, |&other| {
+            accounts.get(other as usize).map_or(0, |account| xxh3_64(&account.id))
+        });
+        self.accounts.push(account);
+        AccountNumber(number)
+    }
+
+    pub(crate) fn find(&self, id: &[u8; 16]) -> Option<AccountNumber> {
+        let found =
+            self.by_id.find(xxh3_64(id), |&number| self.accounts[number as usize].id == *id);
+        found.map(|&number| AccountNumber(number))
+    }
+
+    pub(crate) fn get(&self, account: AccountNumber) -> Option<&Account> {
+        self.accounts.get(account.0 as usize)
+    }
+
+    /// Returns the account, which must exist.
+    pub(crate) fn account(&mut self, account: AccountNumber) -> &mut Account {
+        &mut self.accounts[account.0 as usize]
+    }
+
+    /// Returns what the account may still spend.
+    pub(crate) fn available(&self, account: AccountNumber, asset: AssetNumber) -> i64 {
+        let balances = self.get(account).map_or(&[][..], |account| &account.balances);
+        let balance = balances.iter().find(|balance| balance.asset == asset);
+        balance.map_or(0, |balance| balance.total - balance.held)
+    }
+
+    pub(crate) fn issued(&mut self, asset: AssetNumber) -> &mut i64 {
+        let index = asset.0 as usize;
+        if self.issued.len() <= index {
+            self.issued.resize(index + 1, 0);
+        }
+        &mut self.issued[index]
+    }
+
+    /// Moves a balance and says so.
+    pub(crate) fn post<S: Sink>(
+        &mut self,
+        account: AccountNumber,
+        asset: AssetNumber,
+        change: Change,
+        sink: &mut S,
+    ) {
+        if change.total == 0 && change.held == 0 {
+            return;
+        }
+        let balance = self.account(account).balance(asset);
+        balance.total += change.total;
+        balance.held += change.held;
+        if S::ACTIVE {
+            sink.posting(&Posting {
+                account,
+                asset,
+                kind: change.kind,
+                total_change: change.total,
+                held_change: change.held,
+                total: balance.total,
+                held: balance.held,
+                reference: change.reference,
+            });
+        }
+    }
+}

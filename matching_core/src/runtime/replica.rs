@@ -1,0 +1,174 @@
+//! The second engine: applies what is durable, answers reads, feeds streams, writes snapshots.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crossbeam_channel::Receiver;
+
+use super::completions::Completions;
+use super::store::{self, Recovered};
+use super::{Completion, Options, Reply};
+use crate::codec::Records;
+use crate::engine::Engine;
+use crate::feeds::Feeds;
+use crate::journal::reader::{DurableMark, JournalReader};
+use crate::journal::{GroupHeader, JournalError, Position};
+use crate::types::{Sequence, TimestampNs};
+
+/// Durable groups that may wait for the replica before it reads the files instead.
+pub(crate) const NEWS_MAX: usize = 16;
+/// Commands applied before waiting reads get their turn.
+const TURN_COMMANDS: usize = 1_024;
+
+/// A group that is durable.
+pub(crate) struct News {
+    pub(crate) header: GroupHeader,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) before: Position,
+    pub(crate) after: Position,
+}
+
+/// What reads are answered from.
+#[derive(Debug)]
+pub struct State {
+    /// The engine after the last durable group applied.
+    pub engine: Engine,
+    /// The streams.
+    pub feeds: Feeds,
+}
+
+/// The engine that follows the journal.
+#[derive(Debug)]
+pub struct Replica<T> {
+    state: RwLock<State>,
+    applied: AtomicU64,
+    position: Mutex<Position>,
+    waiters: Mutex<Vec<(u64, T)>>,
+    completions: Arc<Completions<T>>,
+    directory: PathBuf,
+    snapshots: Mutex<store::SnapshotSchedule>,
+}
+
+impl<T> Replica<T> {
+    pub(crate) fn new(
+        recovered: Recovered,
+        options: &Options,
+        completions: Arc<Completions<T>>,
+    ) -> Self {
+        let applied = recovered.engine.last_sequence().0;
+        let schedule = store::SnapshotSchedule::new(
+            options.snapshot_interval_commands,
+            recovered.snapshot_sequence,
+        );
+        Self {
+            state: RwLock::new(State { engine: recovered.engine, feeds: recovered.feeds }),
+            applied: AtomicU64::new(applied),
+            position: Mutex::new(recovered.position),
+            waiters: Mutex::new(Vec::new()),
+            completions,
+            directory: options.directory.clone(),
+            snapshots: Mutex::new(schedule),
+        }
+    }
+
+    /// Returns the state to read. A state that broke while it was written is never shown: the
+    /// process stops first.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the sequence of the last command applied.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// Completes the ticket once the sequence is applied; gives it back when it is already.
+    pub fn wait(&self, sequence: u64, ticket: T) -> Option<T> {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.applied() >= sequence {
+            return Some(ticket);
+        }
+        waiters.push((sequence, ticket));
+        None
+    }
+
+    pub(crate) fn run(&self, news: &Receiver<News>) {
+        for news in news {
+            if let Err(error) = self.follow(&news) {
+                // Reads would fall behind for ever while trading goes on: leave, restart, recover.
+                eprintln!("farmgate: the replica can't follow the journal: {error}");
+                std::process::abort();
+            }
+        }
+    }
+
+    fn follow(&self, news: &News) -> Result<(), JournalError> {
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        if news.before.next_sequence < position.next_sequence {
+            return Ok(());
+        }
+        if news.before.next_sequence > position.next_sequence {
+            *position = self.catch_up(*position, news.before.next_sequence)?;
+        }
+        self.apply(&news.header, &news.payload)?;
+        *position = news.after;
+        let due = {
+            let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+            schedule.note(self.applied(), news.payload.len())
+        };
+        if due {
+            let state = self.read();
+            let written = store::write_snapshot(&self.directory, &state.engine, &position)?;
+            let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+            schedule.written(self.applied(), written);
+        }
+        Ok(())
+    }
+
+    /// Applies what is in the files up to the group that starts with `next`.
+    fn catch_up(&self, from: Position, next: u64) -> Result<Position, JournalError> {
+        let mut reader = JournalReader::new(&self.directory, from);
+        let end = DurableMark::open(&self.directory)?.map_or(0, |mark| mark.read()).min(next);
+        while let Some((header, payload)) = reader.next(end)? {
+            self.apply(&header, payload)?;
+        }
+        Ok(reader.position())
+    }
+
+    fn apply(&self, header: &GroupHeader, payload: &[u8]) -> Result<(), JournalError> {
+        let mut records = Records::new(payload).peekable();
+        while records.peek().is_some() {
+            let mut state = self.write();
+            let State { engine, feeds } = &mut *state;
+            for record in records.by_ref().take(TURN_COMMANDS) {
+                let command = record.map_err(|_| JournalError::Stopped)?;
+                let sequence = Sequence(engine.last_sequence().0.saturating_add(1));
+                engine.apply(sequence, TimestampNs(header.time_ns), &command, feeds);
+            }
+            if records.peek().is_none() {
+                feeds.publish(engine);
+            }
+        }
+        let last = header.first_sequence.saturating_add(header.count.into()).saturating_sub(1);
+        self.announce(last);
+        Ok(())
+    }
+
+    fn announce(&self, applied: u64) {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        self.applied.store(applied, Ordering::Release);
+        let mut reached: Vec<_> = waiters
+            .extract_if(.., |(sequence, _)| *sequence <= applied)
+            .map(|(_, ticket)| Completion { ticket, reply: Ok(Reply::Reached) })
+            .collect();
+        drop(waiters);
+        self.completions.push(&mut reached);
+        self.completions.announce_feeds();
+    }
+}

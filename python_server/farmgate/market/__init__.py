@@ -1,0 +1,1 @@
+"""Instruments, prices and market data."""

@@ -1,0 +1,202 @@
+"""The gRPC face of the market: instruments, prices, streams of market data."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import Row
+
+from farmgate.api.market.v1 import market_pb2
+from farmgate.db.engine import Database
+from farmgate.errors import DomainError
+from farmgate.market import store
+from farmgate.market.messages import (
+    commodity_message,
+    instrument_message,
+    price_message,
+    ticker_message,
+)
+from farmgate.ports.matching import InstrumentMarket, Matching
+from farmgate.rpc.call import Call
+from farmgate.rpc.paging import Pager, page_size
+from farmgate.rpc.registry import Servicer
+from farmgate.rpc.streams import sse_event, sse_open, steps
+
+_CHANNELS_DEFAULT: Final = (
+    market_pb2.MARKET_CHANNEL_TRADES,
+    market_pb2.MARKET_CHANNEL_BOOK,
+    market_pb2.MARKET_CHANNEL_PRICE_UPDATE,
+    market_pb2.MARKET_CHANNEL_MARKET_SUMMARY,
+    market_pb2.MARKET_CHANNEL_STATUS,
+)
+
+
+class MarketServicer(Servicer):
+    """Serves `MarketService`.
+
+    Args:
+        matching: The core.
+        database: Where descriptions are kept.
+        pager: Signs page tokens.
+    """
+
+    SERVICE = market_pb2.DESCRIPTOR.services_by_name["MarketService"]
+    QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
+
+    def __init__(self, matching: Matching, database: Database, pager: Pager) -> None:
+        self._matching = matching
+        self._database = database
+        self._pager = pager
+
+    async def ListCommodities(
+        self, request: market_pb2.ListCommoditiesRequest, call: Call
+    ) -> market_pb2.ListCommoditiesResponse:
+        after = self._pager.after(request, request.page_token)
+        limit = page_size(request.page_size)
+        last = str(after[0]) if after else ""
+        rows = await self._database.read(
+            lambda tx: store.commodity_page(
+                tx, category=request.category, after=last, limit=limit + 1
+            )
+        )
+        reply = market_pb2.ListCommoditiesResponse(commodities=map(commodity_message, rows[:limit]))
+        if len(rows) > limit:
+            reply.next_page_token = self._pager.token(request, (rows[limit - 1].code,))
+        return reply
+
+    async def GetCommodity(
+        self, request: market_pb2.GetCommodityRequest, call: Call
+    ) -> market_pb2.GetCommodityResponse:
+        row = await self._database.read(lambda tx: store.commodity(tx, request.code))
+        if row is None:
+            raise DomainError("NOT_FOUND", resource="commodity", id=request.code)
+        return market_pb2.GetCommodityResponse(commodity=commodity_message(row))
+
+    async def ListInstruments(
+        self, request: market_pb2.ListInstrumentsRequest, call: Call
+    ) -> market_pb2.ListInstrumentsResponse:
+        after = self._pager.after(request, request.page_token)
+        last = int(after[0]) if after else 0
+        limit = page_size(request.page_size)
+        described = await self._described()
+        messages = [
+            instrument_message(found, described.get(found["symbol"]))
+            for found in self._matching.instruments()
+            if found["number"] > last and request.kind in {0, found["kind"]}
+        ]
+        if request.commodity_code:
+            messages = [
+                message for message in messages if message.commodity_code == request.commodity_code
+            ]
+        reply = market_pb2.ListInstrumentsResponse(instruments=messages[:limit])
+        if len(messages) > limit:
+            place = (messages[limit - 1].instrument_id,)
+            reply.next_page_token = self._pager.token(request, place)
+        return reply
+
+    async def GetInstrument(
+        self, request: market_pb2.GetInstrumentRequest, call: Call
+    ) -> market_pb2.GetInstrumentResponse:
+        found = self._found([request.symbol])[0]
+        described = await self._described()
+        message = instrument_message(found, described.get(found["symbol"]))
+        return market_pb2.GetInstrumentResponse(instrument=message)
+
+    async def ListPrices(
+        self, request: market_pb2.ListPricesRequest, call: Call
+    ) -> market_pb2.ListPricesResponse:
+        await self._matching.caught_up()
+        described = await self._described()
+        return market_pb2.ListPricesResponse(
+            prices=[
+                price_message(found, _unit(described, found))
+                for found in self._found(request.symbols)
+            ]
+        )
+
+    async def ListTickers(
+        self, request: market_pb2.ListTickersRequest, call: Call
+    ) -> market_pb2.ListTickersResponse:
+        await self._matching.caught_up()
+        described = await self._described()
+        return market_pb2.ListTickersResponse(
+            tickers=[
+                ticker_message(found, _unit(described, found))
+                for found in self._found(request.symbols)
+            ]
+        )
+
+    async def WatchMarket(
+        self, request: market_pb2.WatchMarketRequest, call: Call
+    ) -> AsyncIterator[market_pb2.WatchMarketResponse]:
+        channels = _channels(request.channels)
+        symbols = list(request.symbols)
+        cursor = self._matching.watch_market(symbols, channels, request.from_sequence)
+        async for data in steps(self._matching, cursor, market_beat, market_end):
+            yield market_pb2.WatchMarketResponse.FromString(data)
+
+    async def _described(self) -> dict[str, Row[Any]]:
+        return await self._database.read(store.descriptions)
+
+    def _found(self, symbols: Iterable[str]) -> list[InstrumentMarket]:
+        wanted = list(symbols)
+        found = self._matching.instruments(wanted or None)
+        missing = set(wanted) - {instrument["symbol"] for instrument in found}
+        if missing:
+            raise DomainError("INSTRUMENT_UNKNOWN", symbol=min(missing))
+        return found
+
+
+class MarketEventServicer(Servicer):
+    """Serves `EventService`: market data for a browser's EventSource.
+
+    Args:
+        matching: The core.
+    """
+
+    SERVICE = market_pb2.DESCRIPTOR.services_by_name["EventService"]
+
+    def __init__(self, matching: Matching) -> None:
+        self._matching = matching
+
+    async def StreamMarketEvents(
+        self, request: market_pb2.StreamMarketEventsRequest, call: Call
+    ) -> AsyncIterator[HttpBody]:
+        from_sequence = call.resume_after + 1 if call.resume_after else request.from_sequence
+        channels = _channels(request.channels)
+        cursor = self._matching.watch_market(list(request.symbols), channels, from_sequence)
+        yield sse_open()
+        async for data in steps(self._matching, cursor, market_beat, market_end):
+            updates = market_pb2.WatchMarketResponse.FromString(data).updates
+            events = (sse_event(_event_name(update), update.sequence, update) for update in updates)
+            yield HttpBody(data=b"".join(events))
+
+
+def market_beat(sequence: int) -> bytes:
+    """Returns a heartbeat of market data."""
+    update = market_pb2.MarketUpdate(sequence=sequence, heartbeat=True)
+    return market_pb2.WatchMarketResponse(updates=[update]).SerializeToString()
+
+
+def market_end(reason: str) -> bytes:
+    """Returns the last update of a stream of market data."""
+    update = market_pb2.MarketUpdate(end_reason=reason)
+    return market_pb2.WatchMarketResponse(updates=[update]).SerializeToString()
+
+
+def _channels(wanted: Iterable[int]) -> int:
+    channels = 0
+    for channel in tuple(wanted) or _CHANNELS_DEFAULT:
+        channels |= 1 << channel
+    return channels
+
+
+def _unit(described: dict[str, Row[Any]], found: InstrumentMarket) -> str:
+    description = described.get(found["symbol"])
+    return description.unit if description is not None else ""
+
+
+def _event_name(update: market_pb2.MarketUpdate) -> str:
+    if update.end_reason:
+        return "end"
+    return "heartbeat" if update.heartbeat else "market"

@@ -1,0 +1,50 @@
+"""SQL of the market's descriptions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from farmgate.market.tables import commodities, instruments
+
+
+def commodity(transaction: Connection, code: str) -> Row[Any] | None:
+    """Returns a commodity."""
+    query = select(commodities).where(commodities.c.code == code)
+    return transaction.execute(query).one_or_none()
+
+
+def commodity_page(
+    transaction: Connection, *, category: str, after: str, limit: int
+) -> Sequence[Row[Any]]:
+    """Returns commodities by code, after a code."""
+    query = select(commodities).where(commodities.c.code > after)
+    if category:
+        query = query.where(commodities.c.category == category)
+    return transaction.execute(query.order_by(commodities.c.code).limit(limit)).all()
+
+
+def descriptions(transaction: Connection) -> dict[str, Row[Any]]:
+    """Returns the instruments' descriptions by symbol."""
+    return {row.symbol: row for row in transaction.execute(select(instruments))}
+
+
+def has_instruments(transaction: Connection) -> bool:
+    """Returns whether anything is described."""
+    return transaction.execute(select(instruments.c.symbol).limit(1)).first() is not None
+
+
+def add(
+    transaction: Connection,
+    commodity_rows: list[dict[str, Any]],
+    instrument_rows: list[dict[str, Any]],
+) -> None:
+    """Adds descriptions; those that exist are kept."""
+    known = set(transaction.scalars(select(commodities.c.code)))
+    fresh = [row for row in commodity_rows if row["code"] not in known]
+    if fresh:
+        transaction.execute(commodities.insert(), fresh)
+    listed = set(transaction.scalars(select(instruments.c.symbol)))
+    new = [row for row in instrument_rows if row["symbol"] not in listed]
+    if new:
+        transaction.execute(instruments.insert(), new)

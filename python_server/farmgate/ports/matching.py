@@ -1,0 +1,282 @@
+"""The matching core, as the services use it: the only importer of the Rust extension.
+
+Answers arrive on the event loop: the core writes to an eventfd, the loop wakes once for a whole
+group of answers, and every caller's future is resolved.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from farmgate import _matching
+from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor
+from farmgate.api.errors.v1 import errors_pb2
+from farmgate.errors import DomainError
+from farmgate.ports.matching_shapes import Block, InstrumentMarket, InstrumentRules
+
+__all__ = [
+    "Block",
+    "Follower",
+    "InstrumentMarket",
+    "InstrumentRules",
+    "JournalFailure",
+    "MarketCursor",
+    "Matching",
+    "OrderCursor",
+]
+
+_REASON_PREFIX: Final = "REASON_"
+# Watchers are woken this often at most; between two wakes their updates gather.
+_FEED_WINDOW_S: Final = 0.005
+# A read that must show what was acknowledged waits no longer than this.
+_READ_WAIT_S: Final = 1.0
+
+
+def refusal_error(refusal: _matching.Refusal) -> DomainError:
+    """Returns the error of a refusal of the core."""
+    name = errors_pb2.Reason.Name(errors_pb2.Reason.ValueType(refusal.reason))
+    return DomainError(name.removeprefix(_REASON_PREFIX), **refusal.metadata)
+
+
+class Matching:
+    """The running core of one shard.
+
+    Args:
+        engine: The core, opened.
+    """
+
+    def __init__(self, engine: _matching.Engine) -> None:
+        self._engine = engine
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watchers: set[asyncio.Future[None]] = set()
+        self._wake: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def open(
+        cls, directory: Path, *, durable: bool = True, snapshot_interval_commands: int = 1_000_000
+    ) -> "Matching":
+        """Recovers the core's state from a folder.
+
+        Raises:
+            farmgate._matching.JournalFailure: The folder is damaged or held by another process.
+        """
+        engine = _matching.Engine.open(
+            directory, durable=durable, snapshot_interval_commands=snapshot_interval_commands
+        )
+        return cls(engine)
+
+    async def start(self) -> None:
+        """Takes answers on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._engine.fileno(), self._drain)
+
+    async def stop(self) -> None:
+        """Finishes what was submitted, answers it, and stops the core."""
+        await asyncio.to_thread(self._engine.close)
+        self._drain()
+        if self._loop:
+            self._loop.remove_reader(self._engine.fileno())
+        if self._wake:
+            self._wake.cancel()
+        self._wake_watchers()
+
+    async def _ask(self, submit: Callable[..., None], *arguments: Any) -> Any:
+        future = asyncio.get_running_loop().create_future()
+        submit(*arguments, future)
+        answer = await future
+        if isinstance(answer, _matching.Refusal):
+            raise refusal_error(answer)
+        return answer
+
+    async def create_order(self, account: int, key: bytes, message: bytes) -> bytes:
+        """Enters an order; bytes of a CreateOrderRequest in, of the response out."""
+        reply: bytes = await self._ask(self._engine.create_order, account, key, message)
+        return reply
+
+    async def cancel_order(self, account: int | None, key: bytes, message: bytes) -> bytes:
+        """Cancels an order of an account, or of any for None."""
+        reply: bytes = await self._ask(self._engine.cancel_order, account, key, message)
+        return reply
+
+    async def amend_order(self, account: int, key: bytes, message: bytes) -> bytes:
+        """Changes an order."""
+        reply: bytes = await self._ask(self._engine.amend_order, account, key, message)
+        return reply
+
+    async def batch_create_orders(self, account: int, message: bytes) -> bytes:
+        """Enters many orders."""
+        reply: bytes = await self._ask(self._engine.batch_create_orders, account, message)
+        return reply
+
+    def order_session(self, account: int, message: bytes) -> asyncio.Future[Any]:
+        """Submits a message of a session; the future's result is for `session_reply`."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._engine.order_session(account, message, future)
+        return future
+
+    @staticmethod
+    def session_reply(answer: Any) -> bytes:
+        """Returns the bytes of a session's reply.
+
+        Raises:
+            DomainError: The message was refused whole.
+        """
+        if isinstance(answer, _matching.Refusal):
+            raise refusal_error(answer)
+        assert isinstance(answer, bytes), "A session is answered with bytes."
+        return answer
+
+    async def mass_cancel(self, account: int, message: bytes) -> bytes:
+        """Cancels the account's orders that fit a filter."""
+        reply: bytes = await self._ask(self._engine.mass_cancel, account, message)
+        return reply
+
+    async def register_asset(self, code: str) -> int:
+        """Returns the number of an asset, registered if it is new."""
+        number, _ = await self._ask(self._engine.register_asset, code)
+        return int(number)
+
+    async def open_account(self, account_id: bytes, *, owner: int, max_open_orders: int) -> int:
+        """Returns the number of an account, opened if it is new.
+
+        Args:
+            account_id: The 16 bytes of its ULID.
+            owner: Number of its beneficial owner.
+            max_open_orders: Most open orders at a time.
+        """
+        number, _ = await self._ask(self._engine.open_account, account_id, owner, max_open_orders)
+        return int(number)
+
+    async def transfer(self, account: int, asset: int, amount_minor: int, key: bytes) -> int:
+        """Moves an amount in from outside, or out when negative; returns the sequence.
+
+        Raises:
+            DomainError: INSUFFICIENT_FUNDS or AMOUNT_OVERFLOW.
+        """
+        _, sequence = await self._ask(self._engine.transfer, account, asset, amount_minor, key)
+        return int(sequence)
+
+    async def define_instrument(self, rules: InstrumentRules) -> int:
+        """Lists an instrument or changes its rules; returns its number."""
+        number, _ = await self._ask(self._engine.define_instrument, rules)
+        return int(number)
+
+    async def set_phase(self, instrument: int, phase: int) -> None:
+        """Moves an instrument to a phase."""
+        await self._ask(self._engine.set_phase, instrument, phase)
+
+    async def restrict_account(self, account: int, *, restricted: bool) -> None:
+        """Restricts an account to cancellations, or lifts that."""
+        await self._ask(self._engine.restrict_account, account, restricted)
+
+    async def caught_up(self, sequence: int = 0) -> None:
+        """Waits until reads show a sequence, or else all that is acknowledged now.
+
+        Raises:
+            DomainError: READ_BEHIND.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self._engine.wait_applied(sequence or None, future)
+        try:
+            await asyncio.wait_for(future, _READ_WAIT_S)
+        except TimeoutError:
+            raise DomainError(
+                "READ_BEHIND", reached=self._engine.applied_sequence(), wanted=sequence
+            ) from None
+
+    def order_book(self, symbol: str, depth: int) -> bytes | None:
+        """Returns the bytes of a GetOrderBookResponse; None for an unknown symbol."""
+        return self._engine.order_book(symbol, depth)
+
+    def open_order(self, order_id: int) -> tuple[bytes, int] | None:
+        """Returns the bytes of a GetOrderResponse and the account, for an open order."""
+        return self._engine.open_order(order_id)
+
+    def balances(self, account: int) -> list[tuple[str, int, int]]:
+        """Returns asset code, total and held in minor units."""
+        return self._engine.balances(account)
+
+    def instruments(self, symbols: list[str] | None = None) -> list[InstrumentMarket]:
+        """Returns instruments with rules and market; unknown symbols are left out."""
+        return self._engine.instruments(symbols)
+
+    def assets(self) -> list[str]:
+        """Returns the codes of the assets; the first has number 1."""
+        return self._engine.assets()
+
+    def account_number(self, account_id: bytes) -> int | None:
+        """Returns the number of an account by the 16 bytes of its ULID."""
+        return self._engine.account_number(account_id)
+
+    def account_sequence(self, account: int) -> int:
+        """Returns the sequence of the last command that changed orders of the account."""
+        return self._engine.account_sequence(account)
+
+    def applied_sequence(self) -> int:
+        """Returns the sequence that reads show."""
+        return self._engine.applied_sequence()
+
+    def state_hash(self) -> tuple[str, int]:
+        """Returns the hash of the state that reads show, and its sequence."""
+        return self._engine.state_hash()
+
+    def statistics(self) -> dict[str, int]:
+        """Returns the core's figures."""
+        return self._engine.statistics()
+
+    def watch_market(self, symbols: list[str], channels: int, from_sequence: int) -> MarketCursor:
+        """Returns a place in market data.
+
+        Raises:
+            DomainError: INSTRUMENT_UNKNOWN.
+        """
+        try:
+            return self._engine.watch_market(symbols, channels, from_sequence)
+        except _matching.RefusedError as error:
+            raise refusal_error(error.args[0]) from None
+
+    def watch_orders(self, account: int, from_sequence: int) -> OrderCursor:
+        """Returns a place in an account's execution reports.
+
+        Raises:
+            DomainError: SEQ_GAP.
+        """
+        try:
+            return self._engine.watch_orders(account, from_sequence)
+        except _matching.RefusedError as error:
+            raise refusal_error(error.args[0]) from None
+
+    def taker(
+        self, cursor: MarketCursor | OrderCursor
+    ) -> Callable[[int], tuple[bytes, int, bool, bool]]:
+        """Returns what moves a watcher on by at most so many bytes."""
+        if isinstance(cursor, MarketCursor):
+            return partial(self._engine.take_market, cursor)
+        return partial(self._engine.take_orders, cursor)
+
+    async def feeds_moved(self, timeout_s: float) -> bool:
+        """Waits until feeds move on; False when the time ran out first."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watchers.add(future)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            self._watchers.discard(future)
+        return True
+
+    def _drain(self) -> None:
+        if self._engine.drain() and self._watchers and self._wake is None:
+            assert self._loop, "Only a started core drains."
+            self._wake = self._loop.call_later(_FEED_WINDOW_S, self._wake_watchers)
+
+    def _wake_watchers(self) -> None:
+        self._wake = None
+        watchers, self._watchers = self._watchers, set()
+        for future in watchers:
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,68 @@
+"""Shapes of the dictionaries that cross into and out of the matching core."""
+
+from typing import Any, TypedDict
+
+
+class InstrumentRules(TypedDict):
+    """The rules of an instrument; cash in 1e-4, commodities in 1e-3, prices in ticks."""
+
+    symbol: str
+    kind: int
+    base_asset: int
+    quote_asset: int
+    tick_size_micro: int
+    tick_value_minor: int
+    lot_size_minor: int
+    min_lots: int
+    max_lots: int
+    price_min: int
+    price_max: int
+    limit_low: int
+    limit_high: int
+    protection_ticks: int
+    max_notional_minor: int
+    maker_fee_centi_bps: int
+    taker_fee_centi_bps: int
+    deposit_bps: int
+    phase: int
+
+
+class InstrumentMarket(TypedDict):
+    """An instrument with its market as it stands; prices are decimals."""
+
+    number: int
+    symbol: str
+    kind: int
+    phase: int
+    base_asset: str
+    quote_asset: str
+    tick_size_micro: int
+    tick_value_minor: int
+    lot_size_minor: int
+    min_lots: int
+    max_lots: int
+    limit_low: str
+    limit_high: str
+    maker_fee_centi_bps: int
+    taker_fee_centi_bps: int
+    sequence: int
+    last: str | None
+    last_ticks: int | None
+    last_lots: int
+    bid: tuple[str, int] | None
+    ask: tuple[str, int] | None
+    summary: bytes
+
+
+class Block(TypedDict):
+    """What changed between two watermarks, as rows."""
+
+    sequence: int
+    time_ns: int
+    commands: int
+    accounts: list[tuple[int, bytes]]
+    orders: list[tuple[Any, ...]]
+    trades: list[tuple[int, ...]]
+    postings: list[tuple[int, ...]]
+    instruments: list[tuple[int, str, int, int]]
+    assets: list[tuple[int, str]]

@@ -1,0 +1,1 @@
+"""Order entry, order and trade history, execution reports."""

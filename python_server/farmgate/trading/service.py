@@ -1,0 +1,247 @@
+"""The gRPC face of trading: order entry goes to the core as bytes, history is read from tables."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import ClassVar, Final
+
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import Connection
+
+from farmgate.api.trading.v1 import events_pb2, trading_pb2
+from farmgate.errors import DomainError
+from farmgate.ports.matching import Matching
+from farmgate.rpc.call import Call
+from farmgate.rpc.paging import Pager, page_size
+from farmgate.rpc.registry import Servicer
+from farmgate.rpc.streams import sse_event, sse_open, steps
+from farmgate.trading import store
+from farmgate.trading.accounts import own_account, readable_account
+from farmgate.trading.history import History
+from farmgate.trading.messages import Instruments, order_message, trade_message
+
+_BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+# Messages of a session that may wait for their answers; the caller's sending slows down beyond.
+_SESSION_WINDOW: Final = 64
+_BOOK_DEPTH_DEFAULT: Final = 20
+
+
+def _key(call: Call) -> bytes:
+    return (call.idempotency_key or "").encode("ascii", "replace")
+
+
+class TradingServicer(Servicer):
+    """Serves `TradingService`.
+
+    Args:
+        matching: The core.
+        history: What the projector wrote.
+        pager: Signs page tokens.
+    """
+
+    SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
+    RAW_METHODS = frozenset({
+        "AmendOrder", "BatchCreateOrders", "CancelOrder", "CreateOrder", "MassCancel",
+        "OrderSession",
+    })  # fmt: skip
+    QUIET_METHODS = frozenset({"GetOrderBook"})
+    REQUEST_BYTES_MAX: ClassVar = {
+        "BatchCreateOrders": _BATCH_BYTES_MAX,
+        "OrderSession": _BATCH_BYTES_MAX,
+    }
+
+    def __init__(self, matching: Matching, history: History, pager: Pager) -> None:
+        self._matching = matching
+        self._history = history
+        self._pager = pager
+        self._instruments = Instruments(matching)
+
+    async def CreateOrder(self, request: bytes, call: Call) -> bytes:
+        return await self._matching.create_order(own_account(call), _key(call), request)
+
+    async def CancelOrder(self, request: bytes, call: Call) -> bytes:
+        account = None if call.bypasses_ownership else own_account(call)
+        return await self._matching.cancel_order(account, _key(call), request)
+
+    async def AmendOrder(self, request: bytes, call: Call) -> bytes:
+        return await self._matching.amend_order(own_account(call), _key(call), request)
+
+    async def BatchCreateOrders(self, request: bytes, call: Call) -> bytes:
+        return await self._matching.batch_create_orders(own_account(call), request)
+
+    async def MassCancel(self, request: bytes, call: Call) -> bytes:
+        return await self._matching.mass_cancel(own_account(call), request)
+
+    async def OrderSession(
+        self, requests: AsyncIterator[bytes], call: Call
+    ) -> AsyncIterator[bytes]:
+        account = own_account(call)
+        answers: asyncio.Queue[asyncio.Future[object] | None] = asyncio.Queue(_SESSION_WINDOW)
+
+        async def submit() -> None:
+            try:
+                async for request in requests:
+                    await answers.put(self._matching.order_session(account, request))
+            finally:
+                await answers.put(None)
+
+        submitting = asyncio.create_task(submit())
+        try:
+            while (answer := await answers.get()) is not None:
+                yield self._matching.session_reply(await answer)
+            await submitting
+        finally:
+            submitting.cancel()
+
+    async def GetOrder(
+        self, request: trading_pb2.GetOrderRequest, call: Call
+    ) -> trading_pb2.GetOrderResponse:
+        expected = await self._expected(call, request.min_sequence)
+
+        def work(transaction: Connection) -> object:
+            return store.order(transaction, request.order_id)
+
+        found, _ = await self._history.read(work, expected=expected, required=request.min_sequence)
+        row = found
+        is_own = row is not None and (
+            call.bypasses_ownership or row.account == call.caller.account_number  # type: ignore[attr-defined]
+        )
+        if row is None or not is_own:
+            raise DomainError("ORDER_NOT_FOUND", order_id=request.order_id)
+        account_id = call.caller.account_id or ""
+        instrument = self._instruments.get(row.instrument)  # type: ignore[attr-defined]
+        return trading_pb2.GetOrderResponse(order=order_message(row, instrument, account_id))  # type: ignore[arg-type]
+
+    async def ListOrders(
+        self, request: trading_pb2.ListOrdersRequest, call: Call
+    ) -> trading_pb2.ListOrdersResponse:
+        account, account_id = readable_account(call, request.account_id, self._matching)
+        wanted = store.OrderFilter(
+            account=account,
+            instrument=self._instrument(request.symbol),
+            side=request.side,
+            statuses=tuple(request.statuses),
+        )
+        after = self._pager.after(request, request.page_token, caller=call.caller.user_id)
+        before = int(after[0]) if after else None
+        limit = page_size(request.page_size)
+        rows, sequence = await self._history.read(
+            lambda tx: store.order_page(tx, wanted, before=before, limit=limit + 1),
+            expected=await self._expected(call, request.min_sequence),
+            required=request.min_sequence,
+        )
+        reply = trading_pb2.ListOrdersResponse(sequence=sequence)
+        reply.orders.extend(
+            order_message(row, self._instruments.get(row.instrument), account_id)
+            for row in rows[:limit]
+        )
+        if len(rows) > limit:
+            last = (rows[limit - 1].order_id,)
+            reply.next_page_token = self._pager.token(request, last, caller=call.caller.user_id)
+        return reply
+
+    async def ListTrades(
+        self, request: trading_pb2.ListTradesRequest, call: Call
+    ) -> trading_pb2.ListTradesResponse:
+        account, account_id = readable_account(call, request.account_id, self._matching)
+        instrument = self._instrument(request.symbol)
+        after = self._pager.after(request, request.page_token, caller=call.caller.user_id)
+        before = int(after[0]) if after else None
+        limit = page_size(request.page_size)
+        rows, sequence = await self._history.read(
+            lambda tx: store.trade_page(
+                tx,
+                account,
+                instrument=instrument,
+                order_id=request.order_id or None,
+                before=before,
+                limit=limit + 1,
+            ),
+            expected=await self._expected(call, request.min_sequence),
+            required=request.min_sequence,
+        )
+        reply = trading_pb2.ListTradesResponse(sequence=sequence)
+        reply.trades.extend(
+            trade_message(row, self._instruments.get(row.instrument), account, account_id)
+            for row in rows[:limit]
+        )
+        if len(rows) > limit:
+            last = (rows[limit - 1].trade_id,)
+            reply.next_page_token = self._pager.token(request, last, caller=call.caller.user_id)
+        return reply
+
+    async def GetOrderBook(
+        self, request: trading_pb2.GetOrderBookRequest, call: Call
+    ) -> trading_pb2.GetOrderBookResponse:
+        await self._matching.caught_up(request.min_sequence)
+        book = self._matching.order_book(request.symbol, request.depth or _BOOK_DEPTH_DEFAULT)
+        if book is None:
+            raise DomainError("INSTRUMENT_UNKNOWN", symbol=request.symbol)
+        return trading_pb2.GetOrderBookResponse.FromString(book)
+
+    async def WatchOrders(
+        self, request: trading_pb2.WatchOrdersRequest, call: Call
+    ) -> AsyncIterator[trading_pb2.WatchOrdersResponse]:
+        account, _ = readable_account(call, request.account_id, self._matching)
+        async for data in self._order_steps(account, request.from_sequence):
+            yield trading_pb2.WatchOrdersResponse.FromString(data)
+
+    def _order_steps(self, account: int, from_sequence: int) -> AsyncIterator[bytes]:
+        cursor = self._matching.watch_orders(account, from_sequence)
+        return steps(self._matching, cursor, order_beat, order_end)
+
+    async def _expected(self, call: Call, required: int) -> int:
+        """Returns the sequence at which the caller sees its own last order event."""
+        await self._matching.caught_up()
+        number = call.caller.account_number
+        own = 0 if number is None else self._matching.account_sequence(number)
+        return max(own, required)
+
+    def _instrument(self, symbol: str) -> int | None:
+        if not symbol:
+            return None
+        number = self._instruments.number_of(symbol)
+        if number is None:
+            raise DomainError("INSTRUMENT_UNKNOWN", symbol=symbol)
+        return number
+
+
+def order_beat(sequence: int) -> bytes:
+    """Returns a heartbeat of the stream of orders."""
+    update = trading_pb2.OrderUpdate(sequence=sequence, heartbeat=True)
+    return trading_pb2.WatchOrdersResponse(updates=[update]).SerializeToString()
+
+
+def order_end(reason: str) -> bytes:
+    """Returns the last update of a stream of orders."""
+    update = trading_pb2.OrderUpdate(end_reason=reason)
+    return trading_pb2.WatchOrdersResponse(updates=[update]).SerializeToString()
+
+
+class OrderEventServicer(Servicer):
+    """Serves `OrderEventService`: the stream of orders for a browser's EventSource.
+
+    Args:
+        matching: The core.
+    """
+
+    SERVICE = events_pb2.DESCRIPTOR.services_by_name["OrderEventService"]
+
+    def __init__(self, matching: Matching) -> None:
+        self._matching = matching
+
+    async def StreamOrderEvents(
+        self, request: events_pb2.StreamOrderEventsRequest, call: Call
+    ) -> AsyncIterator[HttpBody]:
+        from_sequence = call.resume_after + 1 if call.resume_after else request.from_sequence
+        cursor = self._matching.watch_orders(own_account(call), from_sequence)
+        yield sse_open()
+        async for data in steps(self._matching, cursor, order_beat, order_end):
+            updates = trading_pb2.WatchOrdersResponse.FromString(data).updates
+            events = (sse_event(_event_name(update), update.sequence, update) for update in updates)
+            yield HttpBody(data=b"".join(events))
+
+
+def _event_name(update: trading_pb2.OrderUpdate) -> str:
+    if update.end_reason:
+        return "end"
+    return "heartbeat" if update.heartbeat else "orders"

@@ -1,0 +1,112 @@
+"""Reads of history."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, and_, or_, select, union_all
+
+from farmgate.trading.tables import ledger_entries, orders, trades, watermarks
+
+SHARD: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders a list shows; None and empty mean all."""
+
+    account: int
+    instrument: int | None = None
+    side: int | None = None
+    statuses: Collection[int] = ()
+
+
+def watermark(transaction: Connection) -> int:
+    """Returns the sequence that history has reached, 0 before the first."""
+    query = select(watermarks.c.sequence).where(watermarks.c.shard == SHARD)
+    return transaction.execute(query).scalar() or 0
+
+
+def order(transaction: Connection, order_id: int) -> Row[Any] | None:
+    """Returns one order."""
+    return transaction.execute(select(orders).where(orders.c.order_id == order_id)).one_or_none()
+
+
+def order_page(
+    transaction: Connection, wanted: OrderFilter, *, before: int | None, limit: int
+) -> list[Row[Any]]:
+    """Returns orders, the newest first, older than `before`."""
+    query = select(orders).where(orders.c.account == wanted.account)
+    if wanted.instrument is not None:
+        query = query.where(orders.c.instrument == wanted.instrument)
+    if wanted.side:
+        query = query.where(orders.c.side == wanted.side)
+    if wanted.statuses:
+        query = query.where(orders.c.status.in_(wanted.statuses))
+    if before is not None:
+        query = query.where(orders.c.order_id < before)
+    return list(transaction.execute(query.order_by(orders.c.order_id.desc()).limit(limit)))
+
+
+def trade_page(
+    transaction: Connection,
+    account: int,
+    *,
+    instrument: int | None,
+    order_id: int | None,
+    before: int | None,
+    limit: int,
+) -> list[Row[Any]]:
+    """Returns trades of an account, the newest first, older than `before`."""
+
+    def side(column: str, order_column: str) -> Select[Any]:
+        query = select(trades).where(trades.c[column] == account)
+        if instrument is not None:
+            query = query.where(trades.c.instrument == instrument)
+        if order_id:
+            query = query.where(trades.c[order_column] == order_id)
+        if before is not None:
+            query = query.where(trades.c.trade_id < before)
+        # Bounded on each side, so that both are answered from their index.
+        return query.order_by(trades.c.trade_id.desc()).limit(limit)
+
+    maker = side("maker_account", "maker_order").subquery()
+    taker = side("taker_account", "taker_order").subquery()
+    both = union_all(select(maker), select(taker)).subquery()
+    query = select(both).distinct().order_by(both.c.trade_id.desc()).limit(limit)
+    return list(transaction.execute(query))
+
+
+def public_trade_page(
+    transaction: Connection, instrument: int, *, before: int | None, limit: int
+) -> list[Row[Any]]:
+    """Returns trades of an instrument, the newest first, older than `before`."""
+    query = select(trades).where(trades.c.instrument == instrument)
+    if before is not None:
+        query = query.where(trades.c.trade_id < before)
+    return list(transaction.execute(query.order_by(trades.c.trade_id.desc()).limit(limit)))
+
+
+def ledger_page(
+    transaction: Connection,
+    account: int,
+    *,
+    asset: int | None,
+    before: tuple[int, int] | None,
+    limit: int,
+) -> list[Row[Any]]:
+    """Returns movements of an account's balances, the newest first."""
+    entry = ledger_entries.c
+    query = select(ledger_entries).where(entry.account == account)
+    if asset is not None:
+        query = query.where(entry.asset == asset)
+    if before is not None:
+        sequence, position = before
+        query = query.where(
+            or_(
+                entry.sequence < sequence,
+                and_(entry.sequence == sequence, entry.position < position),
+            )
+        )
+    query = query.order_by(entry.sequence.desc(), entry.position.desc()).limit(limit)
+    return list(transaction.execute(query))

@@ -1,0 +1,84 @@
+"""History of trading: a projection of the journal, rebuilt from it whenever it is lost."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table
+
+from farmgate.db.schema import BigKey, metadata
+
+# One row: how far history has come. Written in the transaction of the rows.
+watermarks: Final = Table(
+    "watermarks",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("time_ns", BigInteger, nullable=False),
+)
+
+orders: Final = Table(
+    "orders",
+    metadata,
+    Column("order_id", BigKey, primary_key=True, autoincrement=False),
+    Column("account", BigInteger, nullable=False),
+    Column("instrument", Integer, nullable=False),
+    Column("client_order_id", String(36), nullable=False),
+    Column("side", SmallInteger, nullable=False),
+    Column("order_type", SmallInteger, nullable=False),
+    Column("time_in_force", SmallInteger, nullable=False),
+    Column("post_only", SmallInteger, nullable=False),
+    Column("self_trade_prevention", SmallInteger, nullable=False),
+    Column("price_ticks", BigInteger, nullable=False),
+    Column("quantity_lots", BigInteger, nullable=False),
+    Column("filled_lots", BigInteger, nullable=False),
+    Column("remaining_lots", BigInteger, nullable=False),
+    Column("filled_notional_ticks", BigInteger, nullable=False),
+    Column("fees_minor", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("cancel_reason", SmallInteger, nullable=False),
+    Column("reject_reason", String(48), nullable=False),
+    Column("expire_time_ns", BigInteger, nullable=False),
+    Column("create_time_ns", BigInteger, nullable=False),
+    Column("update_time_ns", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_orders_account_order_id", "account", "order_id"),
+)
+
+trades: Final = Table(
+    "trades",
+    metadata,
+    Column("trade_id", BigKey, primary_key=True, autoincrement=False),
+    Column("instrument", Integer, nullable=False),
+    Column("price_ticks", BigInteger, nullable=False),
+    Column("quantity_lots", BigInteger, nullable=False),
+    Column("aggressor", SmallInteger, nullable=False),
+    Column("maker_order", BigInteger, nullable=False),
+    Column("maker_account", BigInteger, nullable=False),
+    Column("maker_fee_minor", BigInteger, nullable=False),
+    Column("taker_order", BigInteger, nullable=False),
+    Column("taker_account", BigInteger, nullable=False),
+    Column("taker_fee_minor", BigInteger, nullable=False),
+    Column("trade_time_ns", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("ix_trades_instrument_trade_id", "instrument", "trade_id"),
+    Index("ix_trades_maker_account_trade_id", "maker_account", "trade_id"),
+    Index("ix_trades_taker_account_trade_id", "taker_account", "trade_id"),
+)
+
+# Every movement of a balance; over one command and asset the totals sum to what came in.
+ledger_entries: Final = Table(
+    "ledger_entries",
+    metadata,
+    Column("sequence", BigKey, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("account", BigInteger, nullable=False),
+    Column("asset", Integer, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("total_change", BigInteger, nullable=False),
+    Column("held_change", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("reference", BigInteger, nullable=False),
+    Column("post_time_ns", BigInteger, nullable=False),
+    Index("ix_ledger_entries_account_sequence", "account", "sequence", "position"),
+)
