@@ -3,8 +3,8 @@
 import uuid
 
 import pytest
-from e2e.exchange import Exchange, grpc_token
 
+from e2e.exchange import Exchange, grpc_token
 from farmgate.api.trading.v1 import trading_pb2, trading_pb2_grpc
 from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2, users_pb2_grpc

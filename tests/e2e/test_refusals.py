@@ -6,10 +6,10 @@ import grpc
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from e2e.exchange import Exchange, grpc_token
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from e2e.exchange import Exchange, grpc_token
 from farmgate.api.trading.v1 import trading_pb2
 
 GOOD = {

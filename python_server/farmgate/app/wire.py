@@ -128,7 +128,11 @@ class Application:
 
 
 def build(
-    settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    accounts: Accounts | None = None,
+    clock: Clock | None = None,
+    parts: Callable[[Base], Sequence[Part]] | None = None,
 ) -> Application:
     """Returns the process of these settings.
 
@@ -136,22 +140,23 @@ def build(
         settings: The settings.
         accounts: Opens trading accounts; the matching core of this process when None.
         clock: Tells the time; the machine's clock when None.
+        parts: Makes other modules than the exchange's, for a test that tries some by themselves.
 
     Raises:
         SettingsError: A key is not usable, or the journal is damaged or held by another process.
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
     base = _base(settings, clock or SystemClock())
-    parts = _parts(base, accounts)
+    made = parts(base) if parts else _parts(base, accounts)
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
-    checks += [check for part in parts for check in part.checks]
+    checks += [check for part in made for check in part.checks]
     health = Health(
         checks,
         mode="production" if settings.is_production else "embedded",
         version=_version(),
         clock=base.clock,
     )
-    servicers = [servicer for part in parts for servicer in part.servicers]
+    servicers = [servicer for part in made for servicer in part.servicers]
     servicers.append(HealthService(health))
     idempotency = Idempotency(base.database, base.clock, base.ids, key=base.secrets.key)
     chain = _chain(base, idempotency)
@@ -163,7 +168,7 @@ def build(
         MetricsServer(base.metrics, host=settings.metrics_host, port=settings.metrics_port),
         Periodic("replies", _REPLIES_PURGE_INTERVAL_S, idempotency.purge),
     ]
-    components += [component for part in parts for component in part.components]
+    components += [component for part in made for component in part.components]
     components.append(server)
     return Application(base, router, server, components)
 

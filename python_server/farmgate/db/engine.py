@@ -133,6 +133,8 @@ def create_database_engine(url: str, *, connections: int = 1) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
             parsed,
+            # An error's text reaches the log; what people sent does not.
+            hide_parameters=True,
             poolclass=QueuePool,
             pool_size=connections + 1,
             max_overflow=0,
@@ -143,6 +145,7 @@ def create_database_engine(url: str, *, connections: int = 1) -> Engine:
         return engine
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=2,
