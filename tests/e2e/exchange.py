@@ -1,21 +1,19 @@
-"""The whole exchange as a user starts it: real Envoy, real processes, ports and folder of its own."""
+"""The whole exchange as a user starts it: real Envoy, real processes, its own ports and folder."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 
 from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 
@@ -114,17 +112,11 @@ class Exchange:
         self, method: str, path: str, body: object = None, *, token: str = "", **headers: str
     ) -> Reply:
         """Calls REST."""
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.rest + path, data=data, method=method)
-        for name, value in headers.items():
-            request.add_header(name.replace("_", "-"), value)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
-            request.add_header("authorization", f"Bearer {token}")
-        try:
-            with urllib.request.urlopen(request, timeout=10) as reply:
-                return Reply(reply.status, json.load(reply), dict(reply.headers))
-        except urllib.error.HTTPError as error:
-            return Reply(error.code, json.load(error), dict(error.headers))
+            sent["authorization"] = f"Bearer {token}"
+        reply = httpx.request(method, self.rest + path, json=body, headers=sent, timeout=10)
+        return Reply(reply.status_code, reply.json(), dict(reply.headers))
 
     def token(self, name: str) -> str:
         """Signs a demonstration user in."""

@@ -3,20 +3,21 @@
 import json
 import subprocess
 import threading
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
+import httpx
 import pytest
-from e2e.exchange import Exchange, free_ports, grpc_token, running
 
+from e2e.exchange import Exchange, free_ports, grpc_token, running
 from farmgate.api.trading.v1 import trading_pb2, trading_pb2_grpc
 
 SYMBOL = "BARLEY-US2-CHI"
+Event = tuple[str, int, dict[str, Any]]
 
 
 def _trade(exchange: Exchange, tokens: tuple[str, str], price: str = "4.1000") -> str:
@@ -35,19 +36,32 @@ def tokens(exchange: Exchange) -> tuple[str, str]:
     return exchange.token("farmer.jan"), exchange.token("trader.meridian")
 
 
-def _lines(url: str, **headers: str) -> Iterator[str]:
-    request = urllib.request.Request(
-        url, headers={k.replace("_", "-"): v for k, v in headers.items()}
-    )
-    with urllib.request.urlopen(request, timeout=10) as reply:
-        for line in reply:
-            yield line.decode().rstrip("\n")
+class Follower:
+    """Opens streams, and closes them all at the end of a test."""
+
+    def __init__(self) -> None:
+        self._client = httpx.Client(timeout=10)
+
+    def lines(self, url: str, **headers: str) -> Iterator[str]:
+        """Returns the lines of a stream; the stream is open when this returns."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = self._client.build_request("GET", url, headers=named)
+        reply = self._client.send(request, stream=True)
+        reply.raise_for_status()
+        return reply.iter_lines()
+
+    def events(self, url: str, **headers: str) -> Iterator[Event]:
+        """Returns name, ID and data of server-sent events."""
+        return _parsed(self.lines(url, **headers))
+
+    def close(self) -> None:
+        """Closes all streams."""
+        self._client.close()
 
 
-def _events(url: str, **headers: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yields name, ID and data of server-sent events."""
+def _parsed(lines: Iterator[str]) -> Iterator[Event]:
     name, number = "", 0
-    for line in _lines(url, **headers):
+    for line in lines:
         key, _, value = line.partition(": ")
         if key == "event":
             name = value
@@ -57,11 +71,18 @@ def _events(url: str, **headers: str) -> Iterator[tuple[str, int, dict[str, Any]
             yield name, number, json.loads(value)
 
 
+@pytest.fixture
+def follower() -> Iterator[Follower]:
+    found = Follower()
+    yield found
+    found.close()
+
+
 def test_market_stream_starts_with_a_snapshot_and_goes_on(
-    exchange: Exchange, tokens: tuple[str, str]
+    exchange: Exchange, tokens: tuple[str, str], follower: Follower
 ) -> None:
     """TRD-201: NDJSON, the book first, then trades."""
-    lines = _lines(f"{exchange.rest}/v1/market/stream?symbols={SYMBOL}")
+    lines = follower.lines(f"{exchange.rest}/v1/market/stream?symbols={SYMBOL}")
     first = json.loads(next(lines))["updates"][0]
     assert first["snapshot"]
     assert len(first["book"]["bids"]) >= 10
@@ -75,26 +96,23 @@ def test_market_stream_starts_with_a_snapshot_and_goes_on(
 
 
 def test_event_source_resumes_without_gap_or_repeat(
-    exchange: Exchange, tokens: tuple[str, str]
+    exchange: Exchange, tokens: tuple[str, str], follower: Follower
 ) -> None:
     """TRD-202: Last-Event-ID goes on right after what was seen."""
     url = f"{exchange.rest}/v1/events/market?symbols={SYMBOL}&channels=MARKET_CHANNEL_TRADES"
-    events = _events(url)
+    events = follower.events(url)
     _, start, _ = next(events)
     _trade(exchange, tokens)
     seen = [number for name, number, _ in _take(events, 1)]
-    events.close()
     _trade(exchange, tokens)
     _trade(exchange, tokens)
-    again = [data for _, _, data in _take(_events(url, last_event_id=str(seen[-1])), 2)]
+    again = [data for _, _, data in _take(follower.events(url, last_event_id=str(seen[-1])), 2)]
     assert all(int(update["sequence"]) > seen[-1] > start for update in again)
     assert sum(len(update["trades"]) for update in again) == 2
     assert again[0]["previous_sequence"] == str(seen[-1])
 
 
-def _take(
-    events: Iterator[tuple[str, int, dict[str, Any]]], trades: int
-) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def _take(events: Iterator[Event], trades: int) -> Iterator[Event]:
     """Yields events with trades until so many trades have come."""
     for name, number, data in events:
         if name == "market" and data.get("trades"):
@@ -105,7 +123,7 @@ def _take(
 
 
 def test_orders_stream_resumes_by_sequence_over_grpc(
-    exchange: Exchange, tokens: tuple[str, str]
+    exchange: Exchange, tokens: tuple[str, str], follower: Follower
 ) -> None:
     """TRD-203: every report once, each naming the one before."""
     with exchange.channel() as channel:
@@ -145,23 +163,21 @@ def _reports(watch: Any, order_id: int, count: int) -> list[tuple[int, Any]]:
 
 
 def test_order_events_need_a_ticket_that_is_good_once(
-    exchange: Exchange, tokens: tuple[str, str]
+    exchange: Exchange, tokens: tuple[str, str], follower: Follower
 ) -> None:
     """AUT-020: EventSource sends no header; its ticket opens one stream."""
     url = f"{exchange.rest}/v1/events/orders"
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        next(_lines(url))
-    assert caught.value.code == 401
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        follower.lines(url)
     ticket = exchange.call("POST", "/v1/auth/stream-ticket", {}, token=tokens[0]).body["ticket"]
-    events = _events(f"{url}?ticket={ticket}")
+    events = follower.events(f"{url}?ticket={ticket}")
     assert next(events)[0] == "heartbeat"
     order_id = _trade(exchange, tokens)
     for name, _, data in events:
         if name == "orders" and data["reports"][0]["order"]["order_id"] == order_id:
             break
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        next(_lines(f"{url}?ticket={ticket}"))
-    assert caught.value.code == 401
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        follower.lines(f"{url}?ticket={ticket}")
 
 
 def test_slow_stream_is_beaten_by_a_pulse(exchange: Exchange) -> None:
@@ -187,7 +203,7 @@ class _Page(BaseHTTPRequestHandler):
     """Serves the page of a browser test and hears what it saw."""
 
     url = ""
-    seen: list[int] = []
+    seen: ClassVar[list[int]] = []
     arrived = threading.Condition()
 
     def do_GET(self) -> None:

@@ -176,7 +176,7 @@ async def _history_written(settings: Settings) -> None:
     database = Database(settings.history_address, threads=1)
     try:
         async with asyncio.timeout(_SERVING_S):
-            while await asyncio.to_thread(history_lag, database, settings.journal_dir):
+            while await asyncio.to_thread(history_lag, database, settings.journal_dir):  # noqa: ASYNC110 - Another process's work has no event to wait for.
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         raise PartError("The history of trading was not written in time.") from None
