@@ -28,8 +28,10 @@ mod ladder;
 mod ledger;
 #[cfg(feature = "python")]
 pub mod python;
+pub mod reference;
 pub mod runtime;
 mod slab;
 pub mod snapshot;
 pub mod types;
 pub mod wire;
+pub mod workload;

@@ -133,6 +133,14 @@ impl Slab {
         slot
     }
 
+    /// Takes over the neighbours of a listed order: while it went through the book as incoming,
+    /// orders beside it in its account's list may have closed.
+    pub(crate) fn refresh_links(&self, slot: u32, cold: &mut Cold) {
+        let listed = &self.cold[slot as usize];
+        cold.account_next = listed.account_next;
+        cold.account_prev = listed.account_prev;
+    }
+
     /// Puts an order into its reserved slot.
     pub(crate) fn put(&mut self, slot: u32, hot: Hot, cold: Cold) {
         self.hot[slot as usize] = hot;

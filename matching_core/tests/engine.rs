@@ -295,3 +295,36 @@ fn test_time_ends_gtd_and_day_orders() {
     assert_eq!(market.balance(SELLER, BUSHELS).1, 0);
     market.check();
 }
+
+#[test]
+fn test_amended_order_keeps_its_place_among_the_accounts_orders() {
+    // The neighbour in the account's list closes while the amended order trades with it.
+    let mut market = Market::new();
+    let open = |side, price| NewOrder {
+        self_trade_prevention: Some(SelfTradePrevention::None),
+        ..limit(SELLER, side, price, 5)
+    };
+    let amended = market.order(open(Side::Buy, 1_790)).order_id;
+    let neighbour = market.order(open(Side::Sell, 1_800)).order_id;
+    let last = market.order(open(Side::Sell, 1_810)).order_id;
+    market.apply(Command::AmendOrder {
+        account: SELLER,
+        order_id: amended,
+        price: Some(PriceTicks(1_800)),
+        quantity: Some(QuantityLots(8)),
+        expected_version: 0,
+        key: CommandKey(0),
+    });
+    assert!(market.engine.order(neighbour).is_none());
+    let left: Vec<_> = market.engine.open_orders(SELLER).map(|order| order.order_id).collect();
+    assert_eq!(left, [amended, last]);
+    let cancelled = market.apply(Command::MassCancel {
+        account: Some(SELLER),
+        instrument: None,
+        side: None,
+        reason: CancelReason::User,
+    });
+    assert_eq!(cancelled.remaining, QuantityLots(2));
+    assert_eq!(market.balance(SELLER, USD).1, 0);
+    market.check();
+}

@@ -1,6 +1,7 @@
 """What a trader was told, and whether the journal still has it."""
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from farmgate._matching import Engine, Follower
 
+ACKNOWLEDGED = re.compile(r"\d+-\d+ (\d+) (\d+) (\d+)")
 TRADER = Path(__file__).with_name("trader.py")
 
 
@@ -39,12 +41,9 @@ def start(folder: Path, seed: int, *arguments: str, output: Path) -> subprocess.
 
 def acknowledged(output: Path) -> list[Acknowledgement]:
     """Returns what the trader was told; a line that was being printed does not count."""
-    found = []
-    for line in output.read_text().split("\n")[:-1]:
-        words = line.split()
-        if len(words) == 4:
-            found.append(Acknowledgement(*map(int, words[1:])))
-    return found
+    lines = output.read_text().split("\n")[:-1]
+    matches = (ACKNOWLEDGED.fullmatch(line) for line in lines)
+    return [Acknowledgement(*map(int, match.groups())) for match in matches if match]
 
 
 def journalled(folder: Path) -> tuple[dict[int, int], int, str]:

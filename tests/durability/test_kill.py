@@ -42,7 +42,8 @@ def test_torn_last_group_is_cut_and_trading_goes_on(tmp_path: Path) -> None:
     pause(random.Random(1))
     trader.kill()
     trader.wait()
-    _, last, _ = journalled(folder)
+    # Recovery finds also what was written and not yet announced when the trader was killed.
+    _, last = recovered(folder)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     for snapshot in copy.glob("*.snapshot"):

@@ -8,7 +8,10 @@ use crate::error::{Reason, Refusal};
 use crate::event::{Outcome, PostingKind, Sink};
 use crate::instrument::InstrumentSpec;
 use crate::ledger::{Account, Change, ISSUED_MINOR_MAX};
-use crate::types::{AccountNumber, AssetNumber, FEE_ACCOUNT, InstrumentNumber, OWN_OWNER, OrderId, OwnerNumber, Phase};
+use crate::types::{
+    AccountNumber, AssetNumber, FEE_ACCOUNT, InstrumentNumber, OWN_OWNER, OrderId, OwnerNumber,
+    Phase,
+};
 
 /// Most accounts, assets and instruments of a shard: far above need, far below what would overflow.
 const ACCOUNTS_MAX: usize = 1 << 26;

@@ -91,6 +91,9 @@ impl Engine {
             book_and_side: u32::try_from(incoming.book).unwrap_or(u32::MAX) << 1
                 | u32::from(incoming.side == Side::Sell),
         };
+        if cold.version > 1 {
+            self.slab.refresh_links(incoming.slot, cold);
+        }
         self.slab.put(incoming.slot, hot, *cold);
         book.side_mut(incoming.side).append(&mut self.slab, incoming.slot);
         if cold.version == 1 {
@@ -108,7 +111,7 @@ impl Engine {
     fn discard<S: Sink>(&mut self, incoming: &Incoming, sink: &mut S) {
         if incoming.slot != NONE {
             if incoming.cold.version > 1 {
-                self.slab.cold[incoming.slot as usize] = incoming.cold;
+                // Its place among the account's orders is still in its slot.
                 self.unlist_order(incoming.slot, incoming.id);
             }
             self.slab.free(incoming.slot);
