@@ -35,7 +35,7 @@ const ROUNDS: usize = 3;
 /// First answers kept, and commands before the clock runs: with the records full and going round,
 /// an operation allocates nothing.
 const RECORDS: usize = 100_000;
-const WARM: usize = 400_000;
+const WARM: usize = 1_500_000;
 
 type Levels = BTreeMap<i64, VecDeque<(OrderId, u32)>>;
 

@@ -242,11 +242,8 @@ impl Engine {
 
     /// Keeps the first answer and forgets what is too old or too much.
     fn remember(&mut self, key: CommandKey, command: &Command, outcome: &Outcome) {
-        if self.answers.find(key).is_some() {
-            return;
-        }
         let record = Record::new(key, rules::fingerprint(command), outcome);
-        let position = self.answers.insert(record);
+        let Some(position) = self.answers.insert(record) else { return };
         if matches!(command, Command::NewOrder(_))
             && let Some(slot) = self.slab.find(outcome.order_id)
         {

@@ -13,7 +13,8 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::Xxh3;
+use hashbrown::hash_table::Entry;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::command::CommandKey;
 use crate::error::{Reason, Refusal};
@@ -23,7 +24,11 @@ use crate::types::{
     Sequence, TimestampNs,
 };
 
+/// Keys up to this long are hashed without allocation; clients' IDs are at most 36 bytes.
+const KEY_BYTES: usize = 64;
 const SHARD_BITS: u32 = 12;
+/// Records a shard has room for from the start.
+const SHARD_CAPACITY: usize = 28;
 const CHUNK_BITS: u32 = 14;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
@@ -33,12 +38,19 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 /// `index` is 0 for the kinds that have none.
 #[must_use]
 pub fn command_key(account: AccountNumber, kind: u8, bytes: &[u8], index: u32) -> CommandKey {
-    let mut hash = Xxh3::new();
-    hash.update(&account.0.to_le_bytes());
-    hash.update(&[kind]);
-    hash.update(&index.to_le_bytes());
-    hash.update(bytes);
-    CommandKey(hash.digest128().max(1))
+    const HEAD: usize = 9;
+    let mut text = [0; HEAD + KEY_BYTES];
+    let mut head = u128::from(account.0) | u128::from(kind) << 32;
+    head |= u128::from(index) << 40;
+    text[..HEAD].copy_from_slice(&head.to_le_bytes()[..HEAD]);
+    let length = HEAD + bytes.len();
+    if let Some(place) = text.get_mut(HEAD..length) {
+        place.copy_from_slice(bytes);
+        return CommandKey(xxh3_128(&text[..length]).max(1));
+    }
+    let mut long = text[..HEAD].to_vec();
+    long.extend_from_slice(bytes);
+    CommandKey(xxh3_128(&long).max(1))
 }
 
 /// The first answer to a keyed command, packed into a line and a half of cache.
@@ -132,9 +144,26 @@ const fn shard(key: [u64; 2]) -> usize {
     (key[1] >> (64 - SHARD_BITS)) as usize
 }
 
+/// Where a record is, and enough of its key to grow the table without looking at the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    tag: u32,
+    position: u32,
+}
+
+impl Place {
+    const fn new(key: [u64; 2], position: u32) -> Self {
+        Self { tag: key[0] as u32, position }
+    }
+
+    const fn hash(self) -> u64 {
+        (self.tag as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
-    shards: Vec<HashTable<u32>>,
+    shards: Vec<HashTable<Place>>,
     ring: Ring,
 }
 
@@ -195,7 +224,8 @@ impl Ring {
 impl Answers {
     pub(crate) fn new() -> Self {
         let ring = Ring { chunks: VecDeque::new(), base: 0, first: 0, next: 0 };
-        Self { shards: vec![HashTable::new(); 1 << SHARD_BITS], ring }
+        let shards = (0..1 << SHARD_BITS).map(|_| HashTable::with_capacity(SHARD_CAPACITY));
+        Self { shards: shards.collect(), ring }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -205,18 +235,26 @@ impl Answers {
     /// Returns the record of a key.
     pub(crate) fn find(&self, key: CommandKey) -> Option<&Record> {
         let key = split(key);
-        let same = |&position: &u32| self.ring.at(position).key == key;
-        let position = self.shards[shard(key)].find(key[0], same)?;
-        Some(self.ring.at(*position))
+        let wanted = Place::new(key, 0);
+        let same =
+            |place: &Place| place.tag == wanted.tag && self.ring.at(place.position).key == key;
+        let place = self.shards[shard(key)].find(wanted.hash(), same)?;
+        Some(self.ring.at(place.position))
     }
 
-    /// Adds the record of a key that has none and returns its position.
-    pub(crate) fn insert(&mut self, record: Record) -> u32 {
-        let position = self.ring.push(record);
+    /// Adds the record of a key and returns its position; `None` when the key has one already.
+    pub(crate) fn insert(&mut self, record: Record) -> Option<u32> {
+        let place = Place::new(record.key, self.ring.next);
         let ring = &self.ring;
-        self.shards[shard(record.key)]
-            .insert_unique(record.key[0], position, |&other| ring.at(other).key[0]);
-        position
+        let same =
+            |other: &Place| other.tag == place.tag && ring.at(other.position).key == record.key;
+        match self.shards[shard(record.key)].entry(place.hash(), same, |place| place.hash()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+                Some(self.ring.push(record))
+            }
+        }
     }
 
     /// Notes that the order of a record closed: its time starts to run.
@@ -233,7 +271,8 @@ impl Answers {
     pub(crate) fn forget_oldest(&mut self) {
         let position = self.ring.first;
         let key = self.ring.at(position).key;
-        let found = self.shards[shard(key)].find_entry(key[0], |&other| other == position);
+        let place = Place::new(key, position);
+        let found = self.shards[shard(key)].find_entry(place.hash(), |other| *other == place);
         if let Ok(entry) = found {
             entry.remove();
         }
@@ -244,7 +283,7 @@ impl Answers {
     pub(crate) fn renew_oldest(&mut self, time: TimestampNs) -> Option<u32> {
         let record = Record { touched: time, ..*self.oldest()?.1 };
         self.forget_oldest();
-        Some(self.insert(record))
+        self.insert(record)
     }
 
     /// Returns how many records stand before a position.

@@ -177,7 +177,8 @@ impl<T: Send + 'static> Runtime<T> {
         let completions = Completions::new().map_err(JournalError::io("watch", directory))?;
         let completions = Arc::new(completions);
         let engine = recovered.engine.clone();
-        let replica = Replica::new(recovered, options, Arc::clone(&completions));
+        let replica =
+            Replica::new(recovered, options, Arc::clone(&completions), Arc::clone(&statistics));
         let replica = Arc::new(replica);
 
         let (jobs, requests) = bounded(options.queue_requests_max.max(1));

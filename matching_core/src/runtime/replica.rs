@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 
 use super::completions::Completions;
 use super::store::{self, Recovered};
-use super::{Completion, Options, Reply};
+use super::{Completion, Options, Reply, Statistics};
 use crate::codec::Records;
 use crate::engine::Engine;
 use crate::feeds::Feeds;
@@ -46,6 +46,7 @@ pub struct Replica<T> {
     position: Mutex<Position>,
     waiters: Mutex<Vec<(u64, T)>>,
     completions: Arc<Completions<T>>,
+    statistics: Arc<Statistics>,
     directory: PathBuf,
     snapshots: Mutex<store::SnapshotSchedule>,
 }
@@ -55,6 +56,7 @@ impl<T> Replica<T> {
         recovered: Recovered,
         options: &Options,
         completions: Arc<Completions<T>>,
+        statistics: Arc<Statistics>,
     ) -> Self {
         let applied = recovered.engine.last_sequence().0;
         let schedule = store::SnapshotSchedule::new(
@@ -67,6 +69,7 @@ impl<T> Replica<T> {
             position: Mutex::new(recovered.position),
             waiters: Mutex::new(Vec::new()),
             completions,
+            statistics,
             directory: options.directory.clone(),
             snapshots: Mutex::new(schedule),
         }
@@ -99,8 +102,13 @@ impl<T> Replica<T> {
     }
 
     pub(crate) fn run(&self, news: &Receiver<News>) {
-        for news in news {
-            if let Err(error) = self.follow(&news) {
+        for group in news {
+            // The journal thread does not wait: of what came while the queue was full the replica
+            // hears nothing, so it looks once the queue is empty.
+            let followed = self
+                .follow(&group)
+                .and_then(|()| if news.is_empty() { self.follow_files() } else { Ok(()) });
+            if let Err(error) = followed {
                 // Reads would fall behind for ever while trading goes on: leave, restart, recover.
                 eprintln!("farmgate: the replica can't follow the journal: {error}");
                 std::process::abort();
@@ -127,6 +135,16 @@ impl<T> Replica<T> {
             let written = store::write_snapshot(&self.directory, &state.engine, &position)?;
             let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
             schedule.written(self.applied(), written);
+        }
+        Ok(())
+    }
+
+    /// Applies what is durable and was not heard of.
+    fn follow_files(&self) -> Result<(), JournalError> {
+        let durable = self.statistics.durable_next.load(Ordering::Acquire);
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        if position.next_sequence < durable {
+            *position = self.catch_up(*position, durable)?;
         }
         Ok(())
     }

@@ -101,7 +101,10 @@ impl Engine {
         let records = self.read_orders(r)?;
         let mut positions = Vec::new();
         for _ in 0..r.u32()? {
-            positions.push(self.answers.insert(read_record(r)?));
+            let Some(position) = self.answers.insert(read_record(r)?) else {
+                return corrupt("records");
+            };
+            positions.push(position);
         }
         for (slot, record) in records {
             let Some(position) = positions.get(record as usize) else { return corrupt("record") };

@@ -1,0 +1,81 @@
+//! The running engine: answers after they are durable, reads that catch up, recovery.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test says what it expects in few words")]
+
+use std::time::{Duration, Instant};
+
+use matching_core::command::Command;
+use matching_core::engine::EngineLimits;
+use matching_core::runtime::{Completion, Options, Reply, Request, Runtime};
+use matching_core::types::AccountNumber;
+use matching_core::workload::{Generator, Shape};
+
+fn options(directory: &std::path::Path) -> Options {
+    Options {
+        directory: directory.to_owned(),
+        durable: true,
+        limits: EngineLimits::default(),
+        snapshot_interval_commands: 2_000,
+        queue_requests_max: 100_000,
+        epoch: 1,
+    }
+}
+
+fn commands(count: usize) -> Vec<Command> {
+    let mut generator = Generator::new(Shape::WILD, 11);
+    let mut commands = generator.opening();
+    while commands.len() < count {
+        commands.push(generator.command());
+    }
+    commands
+}
+
+fn drained(runtime: &Runtime<usize>, count: usize) -> Vec<Completion<usize>> {
+    let mut completions = Vec::new();
+    let until = Instant::now().checked_add(Duration::from_secs(30)).unwrap();
+    while completions.len() < count {
+        runtime.drain(&mut completions);
+        assert!(Instant::now() < until, "{} of {count} answers", completions.len());
+        std::thread::yield_now();
+    }
+    completions
+}
+
+#[test]
+fn test_reads_catch_up_with_a_burst_and_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut runtime = Runtime::open(&options(directory.path())).unwrap();
+    let mut hash = [0; 32];
+    // Bursts far longer than the replica's queue, each followed by silence: what the replica
+    // missed in one it must find by itself.
+    for burst in 0..20 {
+        let commands = commands(3_000);
+        let count = commands.len();
+        for (number, command) in commands.into_iter().enumerate() {
+            runtime.submit(Request::Control(Box::new(command)), number).unwrap();
+        }
+        let tickets: Vec<_> = drained(&runtime, count).iter().map(|one| one.ticket).collect();
+        assert!(tickets.is_sorted(), "answers come in the order of the requests, burst {burst}");
+        let durable = runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire);
+        if runtime.replica().wait(durable.saturating_sub(1), 0).is_none() {
+            let reached = drained(&runtime, 1);
+            assert!(matches!(reached.first().unwrap().reply, Ok(Reply::Reached)));
+        }
+        let state = runtime.replica().read();
+        assert_eq!(state.engine.last_sequence().0.saturating_add(1), durable);
+        hash = state.engine.state_hash();
+    }
+    runtime.close();
+    let runtime: Runtime<usize> = Runtime::open(&options(directory.path())).unwrap();
+    assert_eq!(runtime.replica().read().engine.state_hash(), hash);
+}
+
+#[test]
+fn test_malformed_message_leaves_no_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = Runtime::open(&options(directory.path())).unwrap();
+    let message: Box<[u8]> = Box::new([0xFF, 0xFF]);
+    let account = AccountNumber(0);
+    runtime.submit(Request::Session { account, message }, 1).unwrap();
+    assert!(drained(&runtime, 1).first().unwrap().reply.is_err());
+    assert_eq!(runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire), 1);
+}
