@@ -55,6 +55,7 @@ proto: $(VENV)/.synced ## Generate python_server/farmgate/api and the descriptor
 .PHONY: docs
 docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_errors_doc.py
+	PYTHONPATH=python_server python scripts/generate_settings_doc.py
 
 .PHONY: up
 up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.
