@@ -52,6 +52,11 @@ proto: $(VENV)/.synced ## Generate python_server/farmgate/api and the descriptor
 	  --python_out=python_server --mypy_out=quiet:python_server buf/validate/validate.proto
 	find python_server/farmgate/api python_server/buf -type d -exec touch {}/__init__.py ';'
 
+.PHONY: docs
+docs: $(VENV)/.synced ## Generate the documents that are made of the code.
+	PYTHONPATH=python_server python scripts/generate_errors_doc.py
+	PYTHONPATH=python_server python scripts/generate_settings_doc.py
+
 .PHONY: up
 up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.
 	exec $(BIN)/farmgate up $(UP_FLAGS)
