@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-# The largest request of REST; larger ones are for gRPC, in parts.
-REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
+# The largest request of REST: a document of 10 MiB and what is around it. The methods' own limits
+# are lower, and the server reads no more than 16 MiB.
+REQUEST_BYTES_MAX: Final = 12 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _DENIED: Final = "jwt_authn_access_denied"
 _MALFORMED: Final = {"field": "request", "rule": "%LOCAL_REPLY_BODY%"}
 _METHOD: Final = {"method": "%REQ(:METHOD)% %PATH(NQ:ORIG_OR_PATH)%"}
 _SIZE: Final = {
-    "size_bytes": "%REQ(CONTENT-LENGTH)%",
+    "size_bytes": f"more than {REQUEST_BYTES_MAX}",
     "size_bytes_max": str(REQUEST_BYTES_MAX),
 }
 _RATE: Final = {
@@ -115,7 +115,10 @@ def _for_rest(reply: _Reply, status: Status) -> dict[str, Any]:
 def _for_grpc(reply: _Reply, status: Status) -> dict[str, Any]:
     details = base64.b64encode(status.SerializeToString(deterministic=True)).rstrip(b"=")
     is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return _mapper(reply, {"header_filter": {"header": is_grpc}}) | {
+    # What came as REST looks like gRPC behind the transcoder.
+    is_native = {"name": "x-envoy-original-path", "present_match": True, "invert_match": True}
+    conditions = [{"header_filter": {"header": header}} for header in (is_grpc, is_native)]
+    return _mapper(reply, *conditions) | {
         "headers_to_add": [
             _set("grpc-status", str(status.code)),
             _set("grpc-status-details-bin", details.decode()),

@@ -13,7 +13,7 @@ from farmgate.app.edge.filters import (
     set_header,
     transcoder,
 )
-from farmgate.app.edge.options import EdgeOptions
+from farmgate.app.edge.options import REQUEST_BYTES_MAX, EdgeOptions
 
 _TYPE: Final = "type.googleapis.com/envoy."
 _FILTER: Final = f"{_TYPE}extensions.filters.http."
@@ -50,6 +50,7 @@ def virtual_host(options: EdgeOptions) -> dict[str, Any]:
         "name": "api",
         "domains": ["*"],
         "routes": [
+            _too_large(),
             _docs(options),
             *[entry for one in bindings() if one.is_stream for entry in _stream(options, one)],
             {
@@ -84,6 +85,18 @@ def _docs(options: EdgeOptions) -> dict[str, Any]:
             set_header("content-security-policy", docs.SECURITY_POLICY),
         ],
         "typed_per_filter_config": {TRANSCODER: transcoder_off},
+    }
+
+
+def _too_large() -> dict[str, Any]:
+    """The transcoder limits what it buffers, and not JSON, which it passes on as it comes."""
+    is_longer = {"start": REQUEST_BYTES_MAX + 1, "end": 2**62}
+    return {
+        "match": {
+            "prefix": "/",
+            "headers": [{"name": "content-length", "range_match": is_longer}],
+        },
+        "direct_response": {"status": 413},
     }
 
 
