@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
+from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from farmgate.app.edge.options import REQUEST_BYTES_MAX
@@ -113,6 +114,11 @@ def _for_rest(reply: _Reply, status: Status) -> dict[str, Any]:
 
 
 def _for_grpc(reply: _Reply, status: Status) -> dict[str, Any]:
+    for detail in status.details:
+        info = ErrorInfo()
+        if detail.Unpack(info):
+            # The order of its values would differ from run to run.
+            detail.Pack(info, deterministic=True)
     details = base64.b64encode(status.SerializeToString(deterministic=True)).rstrip(b"=")
     is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     # What came as REST looks like gRPC behind the transcoder.
