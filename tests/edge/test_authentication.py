@@ -75,6 +75,7 @@ def test_bad_token_is_refused_with_its_reason(backend: Backend, name: str) -> No
     text, reason = BAD_TOKENS[name]
     reply = backend.call("GET", "/v1/auth/me", token=text)
     assert (reply.status, reply.body["code"], reply.reason) == (401, 16, reason), reply.body
+    assert reply.body["details"][0]["metadata"] == {}
     assert reply.headers["content-type"] == "application/json"
     metadata = (("authorization", f"Bearer {text}"),) if text else ()
     with grpc.insecure_channel(backend.address) as channel:

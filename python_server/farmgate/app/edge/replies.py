@@ -108,6 +108,10 @@ def _waiting(status: int) -> dict[str, Any]:
 
 def _for_rest(reply: _Reply, status: Status) -> dict[str, Any]:
     told = MessageToDict(status, preserving_proto_field_name=True)
+    for detail in told["details"]:
+        if detail["@type"].endswith("ErrorInfo"):
+            # The transcoder writes empty values too.
+            detail.setdefault("metadata", {})
     return _mapper(reply) | {
         "body_format_override": {"json_format": told, "content_type": "application/json"},
     }
