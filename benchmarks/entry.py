@@ -26,7 +26,6 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from e2e.exchange import free_ports
-
 from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 from farmgate.api.trading.v1 import trading_pb2
 

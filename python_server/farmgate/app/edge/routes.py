@@ -1,0 +1,189 @@
+"""Where Envoy sends a call, and what differs for streams."""
+
+from typing import Any, Final
+
+from farmgate.app.edge import docs
+from farmgate.app.edge.authentication import TICKET_HEADER
+from farmgate.app.edge.descriptors import Binding, bindings
+from farmgate.app.edge.filters import (
+    COMPRESSORS,
+    HEADERS,
+    TICKET_COOKIE,
+    TRANSCODER,
+    set_header,
+    transcoder,
+)
+from farmgate.app.edge.options import REQUEST_BYTES_MAX, EdgeOptions
+
+_TYPE: Final = "type.googleapis.com/envoy."
+_FILTER: Final = f"{_TYPE}extensions.filters.http."
+_CLUSTER: Final = "farmgate"
+_FORWARD: Final = {"cluster": _CLUSTER, "timeout": "15s"}
+# A stream lasts as long as its reader; the server says at least each second that it lives.
+_FORWARD_STREAM: Final = {"cluster": _CLUSTER, "timeout": "0s", "idle_timeout": "3600s"}
+_ALLOWED_HEADERS: Final = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "last-event-id",
+    "x-request-id",
+    "x-grpc-web",
+    "x-user-agent",
+    "grpc-timeout",
+)
+_EXPOSED_HEADERS: Final = (
+    "x-request-id",
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+)
+
+
+def virtual_host(options: EdgeOptions) -> dict[str, Any]:
+    """Returns the routes, the first that matches counts, and who may call from a web page."""
+    is_get = {"name": ":method", "string_match": {"exact": "GET"}}
+    return {
+        "name": "api",
+        "domains": ["*"],
+        "routes": [
+            _too_large(),
+            _docs(options),
+            *[entry for one in bindings() if one.is_stream for entry in _stream(options, one)],
+            {
+                "match": {"prefix": "/farmgate.api."},
+                "route": {
+                    "cluster": _CLUSTER,
+                    "timeout": "0s",
+                    "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+                },
+            },
+            {"match": {"prefix": "/grpc."}, "route": {"cluster": _CLUSTER, "timeout": "0s"}},
+            {
+                "match": {"prefix": "/", "headers": [is_get]},
+                "route": _FORWARD | {"retry_policy": _retry()},
+            },
+            {"match": {"prefix": "/"}, "route": _FORWARD},
+        ],
+        "typed_per_filter_config": {"envoy.filters.http.cors": _cors(options)},
+    }
+
+
+def _docs(options: EdgeOptions) -> dict[str, Any]:
+    transcoder_off = {"@type": f"{_TYPE}config.route.v3.FilterConfig", "disabled": True}
+    return {
+        "match": {"path": "/docs"},
+        "direct_response": {
+            "status": 200,
+            "body": {"filename": f"{options.folder}/{docs.FILE_NAME}"},
+        },
+        "response_headers_to_add": [
+            set_header("content-type", "text/html; charset=utf-8"),
+            set_header("content-security-policy", docs.SECURITY_POLICY),
+        ],
+        "typed_per_filter_config": {TRANSCODER: transcoder_off},
+    }
+
+
+def _too_large() -> dict[str, Any]:
+    """The transcoder limits what it buffers, and not JSON, which it passes on as it comes."""
+    is_longer = {"start": REQUEST_BYTES_MAX + 1, "end": 2**62}
+    return {
+        "match": {
+            "prefix": "/",
+            "headers": [{"name": "content-length", "range_match": is_longer}],
+        },
+        "direct_response": {"status": 413},
+    }
+
+
+def _retry() -> dict[str, Any]:
+    return {
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 2,
+        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+    }
+
+
+def _stream(options: EdgeOptions, binding: Binding) -> list[dict[str, Any]]:
+    match: dict[str, Any] = {"safe_regex": {"regex": binding.pattern}}
+    if binding.is_http_body:
+        variants = [_variant(match)]
+    else:
+        accepts = {"name": "accept", "string_match": {"contains": "text/event-stream"}}
+        newlines = transcoder(options.folder, newline_delimited=True)
+        content_type = {
+            "append": set_header(
+                "content-type", "application/x-ndjson", append_action="OVERWRITE_IF_EXISTS"
+            )
+        }
+        variants = [
+            _variant(
+                match | {"headers": [accepts]},
+                {TRANSCODER: transcoder(options.folder, events=True)},
+            ),
+            _variant(
+                match,
+                {
+                    TRANSCODER: newlines,
+                    HEADERS: _mutation(response_mutations=[content_type]),
+                },
+            ),
+        ]
+    if binding.method.rule.accepts_stream_ticket:
+        return [entry for variant in variants for entry in _with_ticket(variant)]
+    return variants
+
+
+def _variant(match: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+    off = {"@type": f"{_FILTER}compressor.v3.CompressorPerRoute", "disabled": True}
+    return {
+        "match": match,
+        "route": _FORWARD_STREAM,
+        # A compressor would hold events back.
+        "typed_per_filter_config": {name: off for name, _ in COMPRESSORS} | (more or {}),
+    }
+
+
+def _with_ticket(variant: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the route for those whose ticket is in the address, and that for the others.
+
+    EventSource can't send headers: its ticket comes in the address or in a cookie. It is taken
+    over before the transcoder rewrites the address.
+    """
+    in_query = [{"name": "ticket", "present_match": True}]
+    per_filter = variant["typed_per_filter_config"]
+    routes = []
+    for match, value in (
+        (variant["match"] | {"query_parameters": in_query}, "%QUERY_PARAM(ticket)%"),
+        (variant["match"], f"%DYNAMIC_METADATA({TICKET_COOKIE})%"),
+    ):
+        ticket = {"append": set_header(TICKET_HEADER, value)}
+        kept = per_filter.get(HEADERS, {"mutations": {}})["mutations"]
+        mutation = _mutation(**kept, request_mutations=[ticket])
+        routes.append(
+            variant | {"match": match, "typed_per_filter_config": per_filter | {HEADERS: mutation}}
+        )
+    return routes
+
+
+def _mutation(**mutations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "@type": f"{_FILTER}header_mutation.v3.HeaderMutationPerRoute",
+        "mutations": mutations,
+    }
+
+
+def _cors(options: EdgeOptions) -> dict[str, Any]:
+    return {
+        "@type": f"{_FILTER}cors.v3.CorsPolicy",
+        "allow_origin_string_match": [{"exact": origin} for origin in options.origins],
+        "allow_methods": "GET,POST,PUT,PATCH,DELETE,OPTIONS",
+        "allow_headers": ",".join(_ALLOWED_HEADERS),
+        "expose_headers": ",".join(_EXPOSED_HEADERS),
+        "max_age": "600",
+        "allow_credentials": True,
+    }
