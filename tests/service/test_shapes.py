@@ -10,7 +10,7 @@ import pytest
 from farmgate.api.auth.v1 import auth_pb2
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.app import wire
-from farmgate.app.wire import Base, Part
+from farmgate.app.parts.base import Base, Part
 from farmgate.errors import DomainError
 from farmgate.ports.clock import FakeClock
 from farmgate.rpc import interceptors

@@ -1,17 +1,19 @@
 """Builds every object of the process once, in order.
 
-A module joins the exchange in `_parts`: it brings its servicers, whose RAW_METHODS take and give
-bytes, the components that start and stop with the process, and what its health depends on.
+A module joins the exchange in `_parts`, by its file in `parts`: it brings its servicers, whose
+RAW_METHODS take and give bytes, the components that start and stop with the process, and what its
+health depends on.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from farmgate.app.lifecycle import Component, Components
+from farmgate.app.parts import auth, core, market, trading, users
+from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
 from farmgate.app.seed import Seed
@@ -20,74 +22,30 @@ from farmgate.app.settings import Settings, SettingsError
 from farmgate.auth.facade import (
     Accounts,
     Authenticator,
-    Lockouts,
-    Passwords,
-    Policy,
-    Sessions,
-    SignIn,
     SigningKeyError,
     Tokens,
 )
-from farmgate.auth.jobs import PURGE_INTERVAL_S, REVOCATIONS_INTERVAL_S, Purge, Revocations
-from farmgate.auth.service import AuthService
 from farmgate.db.engine import Database, ping
-from farmgate.errors import DomainError
 from farmgate.health.facade import Check, Health
 from farmgate.health.service import HealthService
 from farmgate.jobs.periodic import Periodic
-from farmgate.market.service import MarketEventServicer, MarketServicer
 from farmgate.ports.clock import Clock, SystemClock
-from farmgate.ports.ids import Ids, UlidSource
-from farmgate.ports.matching import JournalFailure, Matching
+from farmgate.ports.ids import UlidSource
 from farmgate.rpc.access import Grants
 from farmgate.rpc.addresses import Addresses
 from farmgate.rpc.idempotency import Idempotency
 from farmgate.rpc.interceptors import Collaborators
 from farmgate.rpc.limits import Limits, Rates
 from farmgate.rpc.paging import Pager
-from farmgate.rpc.registry import Router, Servicer
+from farmgate.rpc.registry import Router
 from farmgate.rpc.shapes import Shapes
 from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
-from farmgate.trading.facade import History, TradingAccounts
-from farmgate.trading.service import OrderEventServicer, TradingServicer
-from farmgate.trading.wallet import WalletServicer
-from farmgate.users.facade import Profiles, Users
-from farmgate.users.service import UserService
+from farmgate.trading.facade import TradingAccounts
+from farmgate.users.facade import Users
 
 _REPLIES_PURGE_INTERVAL_S: Final = 600.0
 _GRANTS_SWEEP_INTERVAL_S: Final = 60.0
 _FOLDER_MODE: Final = 0o700
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What every module may build on."""
-
-    settings: Settings
-    secrets: Secrets
-    clock: Clock
-    ids: Ids
-    database: Database
-    pager: Pager
-    metrics: CollectorRegistry
-    users: Users
-    tokens: Tokens
-    grants: Grants
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a module brings.
-
-    Attributes:
-        servicers: Answer RPCs.
-        components: Start in this order, after those of earlier parts and before the server.
-        checks: What its health depends on.
-    """
-
-    servicers: Sequence[Servicer] = ()
-    components: Sequence[Component] = ()
-    checks: Sequence[Check] = ()
 
 
 class Application:
@@ -175,112 +133,18 @@ def build(
 
 def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     """Returns the modules, each below those that use it."""
-    matching = _matching(base.settings)
-    core = Part(
-        components=[matching],
-        checks=[Check("matching core", is_required=True, probe=_core_probe(matching))],
-    )
+    matching = core.open_matching(base.settings)
     parts = [
-        core,
-        _users(base),
-        _auth(base, accounts or TradingAccounts(matching)),
-        _market(base, matching),
-        _trading(base, matching),
+        core.part(matching),
+        users.part(base),
+        auth.part(base, accounts or TradingAccounts(matching)),
+        market.part(base, matching),
+        trading.part(base, matching),
     ]
     if base.settings.demo:
         seed = Seed(base.database, matching, base.users, base.ids, base.clock)
         parts.append(Part(components=[seed]))
     return parts
-
-
-def _matching(settings: Settings) -> Matching:
-    try:
-        return Matching.open(
-            settings.journal_dir, snapshot_interval_commands=settings.snapshot_interval_commands
-        )
-    except JournalFailure as error:
-        raise SettingsError([str(error)]) from error
-
-
-def _market(base: Base, matching: Matching) -> Part:
-    return Part(
-        servicers=[
-            MarketServicer(matching, base.database, base.pager),
-            MarketEventServicer(matching),
-        ]
-    )
-
-
-def _trading(base: Base, matching: Matching) -> Part:
-    address = base.settings.history_address
-    is_shared = address == base.settings.database_address
-    database = base.database if is_shared else Database(address)
-    history = History(database)
-    schema = Schema(database, may_upgrade=not base.settings.is_production)
-    return Part(
-        servicers=[
-            TradingServicer(matching, history, base.pager),
-            OrderEventServicer(matching),
-            WalletServicer(
-                matching,
-                history,
-                base.pager,
-                takes_test_deposits=not base.settings.is_production,
-            ),
-        ],
-        components=[] if is_shared else [schema],
-    )
-
-
-def _users(base: Base) -> Part:
-    return Part(servicers=[UserService(Profiles(base.database))])
-
-
-def _auth(base: Base, accounts: Accounts) -> Part:
-    settings, database, clock = base.settings, base.database, base.clock
-    policy = Policy(
-        refresh_ttl_s=settings.auth_refresh_ttl_s,
-        sessions_max=settings.auth_sessions_max,
-        lockout_attempts=settings.auth_lockout_attempts,
-        lockout_s=settings.auth_lockout_s,
-        verifies_email_at_once=settings.verifies_email_at_once,
-        is_registration_open=settings.auth_registration_open,
-    )
-    passwords = Passwords()
-    lockouts = Lockouts(database, clock, policy)
-    sign_in = SignIn(
-        database=database,
-        users=base.users,
-        passwords=passwords,
-        lockouts=lockouts,
-        tokens=base.tokens,
-        accounts=accounts,
-        ids=base.ids,
-        clock=clock,
-        policy=policy,
-        revoke=base.grants.revoke,
-    )
-    sessions = Sessions(
-        database=database,
-        users=base.users,
-        passwords=passwords,
-        lockouts=lockouts,
-        tokens=base.tokens,
-        ids=base.ids,
-        clock=clock,
-        revoke=base.grants.revoke,
-    )
-    revocations = Revocations(database, base.users, base.grants, clock)
-    return Part(
-        servicers=[AuthService(sign_in, sessions, base.pager, base.tokens.jwks)],
-        components=[
-            passwords,
-            lockouts,
-            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
-            Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
-            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
-        ],
-    )
 
 
 def _base(settings: Settings, clock: Clock) -> Base:
@@ -343,23 +207,6 @@ def _database_probe(database: Database) -> Callable[[], Awaitable[str]]:
         return "SQLite" if database.is_sqlite else "PostgreSQL"
 
     return probe
-
-
-def _core_probe(matching: Matching) -> Callable[[], Awaitable[str]]:
-    async def probe() -> str:
-        figures = matching.statistics()
-        if figures["stopped"]:
-            raise DomainError("ENGINE_STOPPED")
-        return f"sequence {figures['durable_sequence']}"
-
-    return probe
-
-
-def _sweeper(grants: Grants) -> Callable[[], Awaitable[None]]:
-    async def sweep() -> None:
-        grants.sweep()
-
-    return sweep
 
 
 def _version() -> str:

@@ -1,0 +1,73 @@
+"""Identity's part in the process."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from farmgate.app.parts.base import Base, Part
+from farmgate.auth.facade import Accounts, Lockouts, Passwords, Policy, Sessions, SignIn
+from farmgate.auth.jobs import PURGE_INTERVAL_S, REVOCATIONS_INTERVAL_S, Purge, Revocations
+from farmgate.auth.service import AuthService
+from farmgate.jobs.periodic import Periodic
+from farmgate.rpc.access import Grants
+
+_GRANTS_SWEEP_INTERVAL_S: Final = 60.0
+
+
+def part(base: Base, accounts: Accounts) -> Part:
+    """Returns registration, sign-in and sessions.
+
+    Args:
+        base: What it builds on.
+        accounts: Opens trading accounts for who registers.
+    """
+    settings, database, clock = base.settings, base.database, base.clock
+    policy = Policy(
+        refresh_ttl_s=settings.auth_refresh_ttl_s,
+        sessions_max=settings.auth_sessions_max,
+        lockout_attempts=settings.auth_lockout_attempts,
+        lockout_s=settings.auth_lockout_s,
+        verifies_email_at_once=settings.verifies_email_at_once,
+        is_registration_open=settings.auth_registration_open,
+    )
+    passwords = Passwords()
+    lockouts = Lockouts(database, clock, policy)
+    sign_in = SignIn(
+        database=database,
+        users=base.users,
+        passwords=passwords,
+        lockouts=lockouts,
+        tokens=base.tokens,
+        accounts=accounts,
+        ids=base.ids,
+        clock=clock,
+        policy=policy,
+        revoke=base.grants.revoke,
+    )
+    sessions = Sessions(
+        database=database,
+        users=base.users,
+        passwords=passwords,
+        lockouts=lockouts,
+        tokens=base.tokens,
+        ids=base.ids,
+        clock=clock,
+        revoke=base.grants.revoke,
+    )
+    revocations = Revocations(database, base.users, base.grants, clock)
+    return Part(
+        servicers=[AuthService(sign_in, sessions, base.pager, base.tokens.jwks)],
+        components=[
+            passwords,
+            lockouts,
+            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
+            Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
+            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
+        ],
+    )
+
+
+def _sweeper(grants: Grants) -> Callable[[], Awaitable[None]]:
+    async def sweep() -> None:
+        grants.sweep()
+
+    return sweep
