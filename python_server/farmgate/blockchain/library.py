@@ -200,15 +200,22 @@ class Library:
                 raise DomainError("CID_MISMATCH") from error
         return data
 
-    def pin(self, connection: Connection, kept_cid: str) -> PinState:
-        """Makes the network hold content, and notes it; for a job, as it may take seconds.
+    def pin(self, kept_cid: str) -> PinState:
+        """Makes the network hold content; for a job, as it may take seconds.
 
         Raises:
             DomainError: IPFS_UNREACHABLE, CID_MISMATCH or IPFS_NOT_FOUND.
         """
-        pinned = self._content.pin(kept_cid)
-        content_store.set_pinned(connection, kept_cid, pinned, is_due=False)
-        return pinned
+        return self._content.pin(kept_cid)
+
+    def due(self, connection: Connection, *, limit: int) -> list[str]:
+        """Returns the kept identifiers that the network should hold and does not yet."""
+        return content_store.due_pins(connection, limit=limit)
+
+    def note_pin(self, connection: Connection, kept_cid: str, pinned: PinState | None) -> None:
+        """Notes where content is kept; None for what can't ever be pinned."""
+        state = pinned or self._content.pin_state(kept_cid)
+        content_store.set_pinned(connection, kept_cid, state, is_due=False)
 
     def probe(self) -> str:
         """Returns what is worth telling of the store; call it in a thread."""

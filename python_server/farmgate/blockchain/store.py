@@ -240,6 +240,16 @@ def newest_registry(connection: Connection, chain_id: int) -> str | None:
     ).scalar()
 
 
+def is_deployed(connection: Connection, address: str) -> bool:
+    """Returns whether a registry's deployment is confirmed."""
+    table = chain_registries.c
+    return bool(
+        connection.execute(
+            select(table.address).where(table.address == address, table.deployed_at.is_not(None))
+        ).first()
+    )
+
+
 def registries(connection: Connection, chain_id: int) -> list[str]:
     """Returns the addresses of all registries."""
     table = chain_registries.c
