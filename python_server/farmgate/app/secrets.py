@@ -48,6 +48,22 @@ def load_secrets(settings: Settings) -> Secrets:
     )
 
 
+def operator_key(settings: Settings) -> bytes:
+    """Returns the private key of the operator on the chain, 32 bytes.
+
+    Production never comes here without one when it has a chain: `settings.load` refuses.
+    """
+    given = settings.chain_operator_key_file
+    if given is None:
+        path = settings.data_dir / "secrets" / "operator.key"
+        return bytes.fromhex(_kept(path, lambda: secrets.token_hex(32).encode()).decode())
+    try:
+        return bytes.fromhex(given.read_text("ascii").strip().removeprefix("0x"))
+    except ValueError:
+        # What the file holds is told to nobody; the caller judges the length.
+        return b""
+
+
 def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
     try:
         return path.read_bytes()

@@ -168,6 +168,40 @@ class Settings(BaseSettings):
         default=True, description="Whether people may register themselves."
     )
 
+    chain_enabled: bool = Field(
+        default=True,
+        description="Whether contracts are registered on a chain. In production only with "
+        "FARMGATE_CHAIN_URL.",
+    )
+    chain_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Address of the JSON-RPC of a node, such as https://node:8545. Empty means a "
+        "chain inside the exchange, in the data folder; in production, none.",
+    )
+    chain_id: Count = Field(
+        default=31337, description="Number of the chain; a node of another chain is not used."
+    )
+    chain_operator_key_file: Path | None = Field(
+        default=None,
+        description="Private key, hexadecimal, of the exchange on the chain. Unset means generated "
+        "into the data folder; refused in production with a chain.",
+    )
+    chain_confirmations: Count = Field(
+        default=2, description="Blocks after which something on the chain counts as confirmed."
+    )
+    chain_max_fee_gwei: Count = Field(
+        default=200, description="Highest fee, in gwei, offered for a unit of gas."
+    )
+    ipfs_url: str = Field(
+        default="",
+        pattern=r"^(https?://[\w.:\[\]-]+/?)?$",
+        description="Address of the RPC of a Kubo node, such as http://127.0.0.1:5001. Empty means "
+        "that content is kept in the data folder only.",
+    )
+    ipfs_user_quota_mib: Count = Field(
+        default=500, description="Content, in MiB, that a user may keep."
+    )
+
     rate_user_per_min: Count = Field(
         default=1_200, description="Calls a signed-in user may make in a minute."
     )
@@ -314,6 +348,8 @@ def _not_for_production(settings: Settings) -> list[str]:
         mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
     if settings.demo:
         mistakes.append("FARMGATE_DEMO can't be true in production.")
+    if settings.chain_url.get_secret_value() and settings.chain_operator_key_file is None:
+        mistakes.append("FARMGATE_CHAIN_OPERATOR_KEY_FILE must be given in production.")
     if settings.reflection:
         mistakes.append("FARMGATE_REFLECTION can't be true in production.")
     return mistakes

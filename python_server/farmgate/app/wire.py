@@ -12,7 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import auth, core, market, trading, users
+from farmgate.app.parts import auth, blockchain, core, market, trading, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
@@ -134,12 +134,14 @@ def build(
 def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     """Returns the modules, each below those that use it."""
     matching = core.open_matching(base.settings)
+    chain = blockchain.open_chain(base)
     parts = [
         core.part(matching),
         users.part(base),
         auth.part(base, accounts or TradingAccounts(matching)),
         market.part(base, matching),
         trading.part(base, matching),
+        blockchain.part(base, chain),
     ]
     if base.settings.demo:
         seed = Seed(base.database, matching, base.users, base.ids, base.clock)

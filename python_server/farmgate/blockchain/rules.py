@@ -1,6 +1,7 @@
 """Rules of content and of fees. Pure."""
 
 import json
+import re
 from typing import Final
 
 from farmgate.errors import DomainError
@@ -10,6 +11,7 @@ UPLOAD_BYTES_MAX: Final = 10 * MIB
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
 _PLAIN: Final = "text/plain"
+_TYPE_CHARACTERS_MAX: Final = 64
 _MAGIC: Final = (
     (b"%PDF-", "application/pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -19,6 +21,7 @@ _MAGIC: Final = (
 _BUMP_NUMERATOR: Final = 9
 _BUMP_DENOMINATOR: Final = 8
 _GAS_MARGIN_PERCENT: Final = 20
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
 
 def media_type(data: bytes, stated: str) -> str:
@@ -30,13 +33,13 @@ def media_type(data: bytes, stated: str) -> str:
     for magic, name in _MAGIC:
         if data.startswith(magic):
             return name
+    wanted = stated.split(";", 1)[0].strip().lower()[:_TYPE_CHARACTERS_MAX]
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise DomainError("DOCUMENT_TYPE_UNSUPPORTED") from None
+        text = "\0"
     if "\0" in text:
-        raise DomainError("DOCUMENT_TYPE_UNSUPPORTED")
-    wanted = stated.split(";", 1)[0].strip().lower()
+        raise DomainError("DOCUMENT_TYPE_UNSUPPORTED", type=wanted or "unknown")
     if wanted == _JSON and _is_json(text):
         return _JSON
     return _CSV if wanted == _CSV else _PLAIN
@@ -68,3 +71,8 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def is_address(text: str) -> bool:
+    """Returns whether the text has the form of an address; zero is nobody's."""
+    return bool(_ADDRESS.fullmatch(text)) and int(text, 16) > 0

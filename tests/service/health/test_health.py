@@ -14,7 +14,12 @@ _Serving = standard_pb2.HealthCheckResponse
 async def test_health_names_what_it_needs(api_on_any: Api) -> None:
     answer = await api_on_any.health.Healthz(health_pb2.HealthzRequest())
     assert (answer.status, answer.mode) == ("ok", "embedded")
-    assert [one.name for one in answer.dependencies] == ["database", "matching core"]
+    assert [one.name for one in answer.dependencies] == [
+        "database",
+        "matching core",
+        "blockchain",
+        "content",
+    ]
     assert answer.dependencies[0].detail in {"SQLite", "PostgreSQL"}
     assert (await api_on_any.health.Livez(health_pb2.LivezRequest())).status == "ok"
     assert (await api_on_any.health.Readyz(health_pb2.ReadyzRequest())).status == "ok"

@@ -1,0 +1,65 @@
+"""Tells streams when the chain brought something, with one question to the database for all."""
+
+import asyncio
+from typing import Final
+
+from farmgate.blockchain import event_store
+from farmgate.db.engine import Database
+from farmgate.errors import DomainError
+
+_POLL_S: Final = 0.5
+
+
+class Feed:
+    """Watches the events that were stored, while anybody listens.
+
+    Args:
+        database: Where events are kept.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._moved = asyncio.Event()
+        self._last = -1
+        self._listeners = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Has nothing to start."""
+
+    async def stop(self) -> None:
+        """Stops watching."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def moved(self, after: int, timeout_s: float) -> bool:
+        """Returns whether something later than a sequence is there, at the latest in time."""
+        if self._last > after:
+            return True
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch(), name="chain events")
+        self._listeners += 1
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._last <= after:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._listeners -= 1
+        return True
+
+    async def _watch(self) -> None:
+        while self._listeners:
+            try:
+                last = await self._database.read(event_store.last_sequence)
+            except DomainError:
+                last = self._last
+            if last > self._last:
+                self._last = last
+                self._moved.set()
+                self._moved.clear()
+            await asyncio.sleep(_POLL_S)
+        self._task = None
