@@ -75,8 +75,23 @@ def remove_above(connection: Connection, block_number: int) -> int:
 
 def confirm_to(connection: Connection, block_number: int) -> None:
     """Tells that events up to a block are deep enough."""
-    for event in _standing(connection, chain_events.c.block_number <= block_number, step=SEEN):
+    row = state(connection)
+    done = int(row.confirmed_block) if row is not None else -1
+    if block_number <= done:
+        return
+    table = chain_events.c
+    deep = (table.block_number > done) & (table.block_number <= block_number)
+    for event in _standing(connection, deep, step=SEEN):
         _tell(connection, event, CONFIRMED)
+    set_state(connection, confirmed_block=block_number)
+
+
+def has_unconfirmed(connection: Connection) -> bool:
+    """Returns whether the chain holds events that are not deep enough yet."""
+    row = state(connection)
+    if row is None:
+        return False
+    return bool(_standing(connection, chain_events.c.block_number > row.confirmed_block))
 
 
 def blocks(connection: Connection) -> list[tuple[int, str]]:
@@ -116,7 +131,7 @@ def hold(connection: Connection, holder: str, now: datetime, *, for_s: float) ->
         dialect_insert(chain_state)
         .values(
             id=_STATE_ID, chain_id=0, is_connected=False, block_number=0, base_fee_wei=0,
-            tip_wei=0, read_block=-1, holder="",
+            tip_wei=0, read_block=-1, confirmed_block=-1, holder="",
         )
         .on_conflict_do_nothing(index_elements=["id"])
     )  # fmt: skip

@@ -88,8 +88,12 @@ class Monitor:
         removed = event_store.remove_above(connection, fork)
         event_store.forget_blocks(connection, above=fork)
         row = event_store.state(connection)
-        if row is not None and row.read_block > fork:
-            event_store.set_state(connection, read_block=fork)
+        if row is not None:
+            event_store.set_state(
+                connection,
+                read_block=min(row.read_block, fork),
+                confirmed_block=min(row.confirmed_block, fork),
+            )
         for operation in store.in_blocks_above(connection, fork):
             _log.warning("the chain took an operation back", operation_id=operation.id)
             changed = back_to_waiting(connection, operation, self._clock.now())

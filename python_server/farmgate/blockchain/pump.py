@@ -97,9 +97,10 @@ class Pump:
         self._database.run(self._note_alerts)
         try:
             chain = self._chain()
-            head = self._monitor.look(chain)
             self._send_of_admins(chain)
+            head = self._monitor.look(chain)
             waits = self._carry_out(chain, head)
+            waits = waits or self._database.run(event_store.has_unconfirmed, is_write=False)
             if waits and self._is_simulated:
                 chain.advance()
         except DomainError as error:
@@ -148,6 +149,7 @@ class Pump:
         return bool(
             store.pending_count(connection)
             or store.transactions_to_send(connection, self._chain_id)
+            or event_store.has_unconfirmed(connection)
         )
 
     def _note_alerts(self, connection: Connection) -> None:

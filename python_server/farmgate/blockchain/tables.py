@@ -101,7 +101,7 @@ chain_events: Final = Table(
     # Order in which streams tell them.
     Column("sequence", BigKey, primary_key=True),
     Column("chain_id", BigInteger, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False, index=True),
     Column("block_hash", String(66), nullable=False),
     Column("log_index", Integer, nullable=False),
     Column("transaction_hash", String(66), nullable=False, index=True),
@@ -136,6 +136,8 @@ chain_state: Final = Table(
     Column("tip_wei", BigInteger, nullable=False),
     # Last block whose events were read.
     Column("read_block", BigInteger, nullable=False),
+    # Last block whose events were told as confirmed.
+    Column("confirmed_block", BigInteger, nullable=False),
     Column("checked_at", UtcTime, nullable=True),
     # Who works on the chain now: one process at a time.
     Column("holder", String(26), nullable=False),

@@ -96,4 +96,5 @@ class EmbeddedChain(Web3Chain):
         self._store = chain_pyevm.Store(self._path)
         self._tester, connected = chain_pyevm.tester(self._store, self._operator)
         self._store.commit()
+        self._refusals = (chain_pyevm.TransactionFailed,)
         return connected

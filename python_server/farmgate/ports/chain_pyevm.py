@@ -14,12 +14,15 @@ from eth.db.backends.base import BaseDB
 from eth.exceptions import CanonicalHeadNotFound
 from eth.vm.forks import PragueVM
 from eth_tester import EthereumTester, PyEVMBackend
+from eth_tester.exceptions import TransactionFailed
 from eth_utils import to_canonical_address
 from web3 import Web3
 from web3.providers.eth_tester import EthereumTesterProvider
 
 if TYPE_CHECKING:
     from eth.rlp.headers import BlockHeader
+
+__all__ = ["Store", "TransactionFailed", "tester"]
 
 CHAIN_ID: Final = 31337
 _FILE_MODE: Final = 0o600

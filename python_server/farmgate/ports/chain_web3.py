@@ -55,6 +55,8 @@ class Web3Chain:
         self._chain_id = chain_id
         self._is_simulated = is_simulated
         self._opened: Web3 | None = None
+        # What else than web3's own errors says that a call is refused.
+        self._refusals: tuple[type[Exception], ...] = ()
         self._lock = threading.RLock()
 
     @property
@@ -199,8 +201,11 @@ class Web3Chain:
         with self._lock:
             if self._opened is None:
                 self._opened = self._open()
-            with _as_refusals():
-                yield self._opened
+            try:
+                with _as_refusals():
+                    yield self._opened
+            except self._refusals as error:
+                raise RevertedError("reverted", _data_within(error)) from error
 
 
 def http_chain(url: str, *, chain_id: int, timeout_s: float = _TIMEOUT_S) -> Web3Chain:
@@ -330,6 +335,15 @@ def _number(value: Any) -> int:
 
 def _hex(value: Any) -> str:
     return "0x" + bytes(value).hex()
+
+
+def _data_within(error: BaseException | None) -> bytes:
+    """Returns the data of a revert that is wrapped in other errors."""
+    while error is not None:
+        if error.args and isinstance(error.args[0], bytes):
+            return error.args[0]
+        error = error.__cause__ or error.__context__
+    return b""
 
 
 def _data(value: Any) -> bytes:

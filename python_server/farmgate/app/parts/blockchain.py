@@ -29,6 +29,7 @@ from farmgate.ports.content import Content, ContentFolder
 from farmgate.ports.content_ipfs import ContentIpfs
 
 _GWEI: Final = 10**9
+_KEY_BYTES: Final = 32
 _BUSY_S: Final = 0.5
 _IDLE_S: Final = 1.0
 _NODE_S: Final = 2.0
@@ -176,6 +177,8 @@ def part(base: Base, opened: Opened) -> Part:
 
 def _operator(key: bytes) -> str:
     try:
+        if len(key) != _KEY_BYTES:
+            raise ValueError("It is not a private key.")  # noqa: TRY301 - Told below, as others are.
         return checksummed(address_of(coincurve.PrivateKey(key).public_key))
     except ValueError as error:
         raise SettingsError(

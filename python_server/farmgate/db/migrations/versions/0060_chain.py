@@ -156,6 +156,7 @@ def _chain_events() -> None:
             "block_hash", "log_index", "step", name="uq_chain_events_block_hash_log_index_step"
         ),
     )
+    op.create_index("ix_chain_events_block_number", "chain_events", ["block_number"], unique=False)
     op.create_index("ix_chain_events_reference", "chain_events", ["reference"], unique=False)
     op.create_index(
         "ix_chain_events_transaction_hash", "chain_events", ["transaction_hash"], unique=False
@@ -188,6 +189,7 @@ def _chain_state() -> None:
         sa.Column("base_fee_wei", sa.BigInteger(), nullable=False),
         sa.Column("tip_wei", sa.BigInteger(), nullable=False),
         sa.Column("read_block", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_block", sa.BigInteger(), nullable=False),
         sa.Column("checked_at", _Time, nullable=True),
         sa.Column("holder", sa.String(26), nullable=False),
         sa.Column("held_until", _Time, nullable=True),
