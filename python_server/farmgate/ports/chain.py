@@ -146,7 +146,7 @@ class Chain(Protocol):
         """Returns a transaction, or None when the node does not know it."""
 
     def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
-        """Returns what contracts announced in a range of blocks, in order."""
+        """Returns what contracts announced in a range of blocks there are, in order."""
 
     def advance(self) -> None:
         """Lets a simulated chain make a block; others do so by themselves."""

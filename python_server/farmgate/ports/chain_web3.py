@@ -4,6 +4,7 @@ The node is not believed where that costs nothing: it must be of the chain that 
 numbers must fit, its answers are cut off when they are too long, and it can't send us elsewhere.
 """
 
+import ast
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -171,7 +172,7 @@ class Web3Chain:
             )
 
     def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
-        """Returns what contracts announced in a range of blocks, in order."""
+        """Returns what contracts announced in a range of blocks there are, in order."""
         if not addresses or first > last:
             return []
         with self._use() as w3:
@@ -340,8 +341,12 @@ def _hex(value: Any) -> str:
 def _data_within(error: BaseException | None) -> bytes:
     """Returns the data of a revert that is wrapped in other errors."""
     while error is not None:
-        if error.args and isinstance(error.args[0], bytes):
-            return error.args[0]
+        told = error.args[0] if error.args else None
+        if isinstance(told, str) and told.startswith(("b'", 'b"')):
+            # eth-tester tells bytes as Python writes them.
+            told = ast.literal_eval(told)
+        if isinstance(told, bytes):
+            return told
         error = error.__cause__ or error.__context__
     return b""
 
