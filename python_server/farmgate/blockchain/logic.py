@@ -184,6 +184,10 @@ class Desk:
             DomainError: CHAIN_DISABLED, CHAIN_UNREACHABLE or NOT_FOUND.
         """
         self._require_chain()
+        is_ours = await self._database.read(lambda tx: store.is_known(tx, transaction_hash))
+        if self._is_simulated and not is_ours:
+            # Nobody else sends there: it need not be opened to say so.
+            raise DomainError("NOT_FOUND", resource="transaction", id=transaction_hash)
 
         def ask() -> tuple[Transaction | None, Receipt | None, int]:
             chain = self._chain()

@@ -33,7 +33,7 @@ from farmgate.rpc.registry import Servicer
 
 _CHUNK_BYTES: Final = 256 * 1024
 _EVENTS_MAX: Final = 200
-_HEARTBEAT_S: Final = 5.0
+_HEARTBEAT_S: Final = 1.0
 # Around the content of an upload.
 _ENVELOPE_BYTES: Final = 4_096
 

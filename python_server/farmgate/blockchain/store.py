@@ -190,6 +190,13 @@ def operation_id_of(connection: Connection, transaction_hash: str) -> str:
     return found or ""
 
 
+def is_known(connection: Connection, transaction_hash: str) -> bool:
+    """Returns whether the exchange signed and kept a transaction."""
+    table = chain_transactions.c
+    query = select(table.hash).where(table.hash == transaction_hash)
+    return connection.execute(query).first() is not None
+
+
 def transactions_to_send(connection: Connection, chain_id: int) -> list[tuple[str, str, int]]:
     """Returns hash, bytes and nonce of admins' transactions that are not sent yet."""
     table = chain_transactions.c
