@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -81,11 +82,15 @@ def anvil(port: int = 0) -> Iterator[Anvil]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    told = process.stdout
+    assert told
+    rest = threading.Thread(target=told.read)
     try:
-        assert process.stdout
-        for line in process.stdout:
+        for line in told:
             if "Listening on" in line:
                 break
+        # Read on, or it would stand still once the pipe is full.
+        rest.start()
         node = Anvil(f"http://127.0.0.1:{port}")
         node.ask("anvil_setBalance", OPERATOR.address, hex(10**24))
         yield node
@@ -95,8 +100,9 @@ def anvil(port: int = 0) -> Iterator[Anvil]:
             process.wait(5)
         process.kill()
         process.wait()
-        assert process.stdout
-        process.stdout.close()
+        if rest.ident:
+            rest.join()
+        told.close()
 
 
 @dataclass

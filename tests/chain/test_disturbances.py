@@ -295,6 +295,32 @@ def test_nonce_taken_by_somebody_else_begins_anew(world: Exchange) -> None:
     assert world.announced(operation.reference) == ["Registered"]
 
 
+def test_admins_transaction_that_is_taken_back_is_sent_again(world: Exchange) -> None:
+    """CHN-030: what waits behind it would stay otherwise."""
+    nonce = world.chain.nonces(OPERATOR.address)[0]
+    request = Request(OPERATOR.address, OPERATOR.address, b"", 1)
+    signed = world.chain.sign(request, Offer(nonce, 21_000, 50 * GWEI, GWEI), bytes(OPERATOR.key))
+    world.database.run(
+        lambda tx: store.insert_transaction(
+            tx, hash=signed.hash, operation_id=None, chain_id=CHAIN_ID,
+            from_address=OPERATOR.address, nonce=nonce, raw=signed.raw, is_to_send=True,
+            created_at=world.clock.now(),
+        )
+    )  # fmt: skip
+    operation = world.register()
+    world.run()
+    receipt = world.chain.receipt(signed.hash)
+    assert receipt
+    assert world.now(operation).nonce == nonce + 1
+    node(world).stop_mining()
+    node(world).ask("anvil_reorg", world.chain.head().number - receipt.block_number + 1, [])
+    node(world).ask("anvil_dropAllTransactions")
+    world.run(20)
+    assert world.chain.receipt(signed.hash)
+    assert world.now(operation).state is State.CONFIRMED
+    assert world.announced(operation.reference) == ["Registered"]
+
+
 def test_nonces_leave_no_gap_and_meet_nobody() -> None:
     assert first_free(3, set()) == 3
     assert first_free(3, {3, 4, 6}) == 5

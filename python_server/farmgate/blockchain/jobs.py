@@ -5,9 +5,10 @@ admin's call, finds there what is to be done, and one of them does it at a time.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 from farmgate.telemetry.logs import logger
 
@@ -15,7 +16,11 @@ from farmgate.telemetry.logs import logger
 OPERATIONS_JOB: Final = "blockchain.operations"
 PINS_JOB: Final = "blockchain.pins"
 EVERY_MINUTE: Final = "* * * * *"
+_JOB_S: Final = 50.0
+_JOB_PAUSE_S: Final = 2.0
 _log = logger(__name__)
+
+K = TypeVar("K")
 
 
 class Driver:
@@ -77,10 +82,28 @@ class Driver:
             wait_s = self._busy_s if waits else self._idle_s
 
 
-def once(work: Callable[[], bool]) -> Callable[[Mapping[str, str]], None]:
-    """Returns work as the queue of jobs takes it."""
+def kinds(
+    make: Callable[..., K], operations: Callable[[], bool], pins: Callable[[], bool]
+) -> list[K]:
+    """Returns the kinds of jobs that drive the chain and the pins, for the workers' queue.
+
+    Args:
+        make: The queue's kind of job; called with its name and what it runs.
+        operations: `Pump.tick`.
+        pins: `Shelf.pin_due`.
+    """
+    return [
+        make(name=OPERATIONS_JOB, run=_while_something_waits(operations)),
+        make(name=PINS_JOB, run=_while_something_waits(pins)),
+    ]
+
+
+def _while_something_waits(work: Callable[[], bool]) -> Callable[[Mapping[str, str]], None]:
+    """Returns work as the queue takes it: for the minute until it is started again."""
 
     def run(_arguments: Mapping[str, str]) -> None:
-        work()
+        until = time.monotonic() + _JOB_S
+        while work() and time.monotonic() < until:
+            time.sleep(_JOB_PAUSE_S)
 
     return run

@@ -282,9 +282,7 @@ class Desk:
 
     def _sign_held(self, wanted: Wanted, effect: Effect[Signed, M]) -> None:
         # Nobody else may choose a nonce meanwhile.
-        if not self._pump.hold():
-            raise DomainError("NONCE_CONFLICT").retry_after(1_000)
-        try:
+        with self._pump.exclusively():
             chain = self._chain()
             request = Request(
                 self._operations.operator, wanted.to_address, wanted.data, wanted.value_wei
@@ -292,8 +290,6 @@ class Desk:
             offer = self._offer(chain, request, wanted)
             signed = chain.sign(request, offer, self._key)
             self._database.run(lambda tx: self._keep(tx, wanted, offer, signed, effect))
-        finally:
-            self._pump.let_go()
 
     def _offer(self, chain: Chain, request: Request, wanted: Wanted) -> Offer:
         if wanted.gas_limit > _GAS_MAX:

@@ -87,6 +87,7 @@ class Monitor:
         """Undoes what is known of blocks above the fork; operations in them wait again."""
         removed = event_store.remove_above(connection, fork)
         event_store.forget_blocks(connection, above=fork)
+        store.send_again(connection, self._chain_id)
         row = event_store.state(connection)
         if row is not None:
             event_store.set_state(

@@ -4,7 +4,8 @@ One process at a time does; whoever holds the work and dies loses it after a whi
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -29,6 +30,8 @@ from farmgate.ports.ids import Ids
 from farmgate.telemetry.logs import logger
 
 _HOLD_S: Final = 30.0
+# A caller of an admin's call waits no longer.
+_WAIT_S: Final = 1.0
 _OPERATIONS_MAX: Final = 200
 # Every operation of the journal builds on the one before.
 _ANCHORS: Final = "anchors"
@@ -84,6 +87,25 @@ class Pump:
             finally:
                 self.let_go()
 
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keeps everybody else from working on the chain meanwhile, this process's pump too.
+
+        Raises:
+            DomainError: NONCE_CONFLICT when the work is not free soon.
+        """
+        if not self._lock.acquire(timeout=_WAIT_S):
+            raise DomainError("NONCE_CONFLICT").retry_after(1_000)
+        try:
+            if not self.hold():
+                raise DomainError("NONCE_CONFLICT").retry_after(1_000)
+            try:
+                yield
+            finally:
+                self.let_go()
+        finally:
+            self._lock.release()
+
     def hold(self) -> bool:
         """Takes the work on the chain; returns whether this process has it."""
         now = self._clock.now()
@@ -136,11 +158,25 @@ class Pump:
         for transaction_hash, raw, _ in self._database.run(
             lambda tx: store.transactions_to_send(tx, self._chain_id), is_write=False
         ):
-            try:
-                chain.send(raw)
-            except (NonceTakenError, UnderpricedError, RevertedError) as error:
-                _log.warning("an admin's transaction was not taken", kind=type(error).__name__)
-            self._database.run(partial(store.mark_sent, transaction_hash=transaction_hash))
+            # Sent again until it is in a block: nodes forget, and what waits behind it would stay.
+            is_over = chain.receipt(transaction_hash) is not None
+            if not is_over:
+                is_over = self._send_one(chain, raw)
+                is_over = chain.receipt(transaction_hash) is not None or is_over
+            if is_over:
+                self._database.run(partial(store.mark_sent, transaction_hash=transaction_hash))
+
+    @staticmethod
+    def _send_one(chain: Chain, raw: str) -> bool:
+        """Sends a transaction; returns whether it never can get into a block any more."""
+        try:
+            chain.send(raw)
+        except NonceTakenError:
+            _log.warning("another transaction took the nonce of an admin's")
+            return True
+        except (UnderpricedError, RevertedError) as error:
+            _log.info("an admin's transaction was not taken", kind=type(error).__name__)
+        return False
 
     def _is_needed(self, connection: Connection) -> bool:
         if not self._is_simulated:

@@ -198,7 +198,7 @@ def is_known(connection: Connection, transaction_hash: str) -> bool:
 
 
 def transactions_to_send(connection: Connection, chain_id: int) -> list[tuple[str, str, int]]:
-    """Returns hash, bytes and nonce of admins' transactions that are not sent yet."""
+    """Returns hash, bytes and nonce of admins' transactions that are in no block yet."""
     table = chain_transactions.c
     rows = connection.execute(
         select(table.hash, table.raw, table.nonce)
@@ -208,8 +208,18 @@ def transactions_to_send(connection: Connection, chain_id: int) -> list[tuple[st
     return [(row.hash, row.raw, row.nonce) for row in rows]
 
 
+def send_again(connection: Connection, chain_id: int) -> None:
+    """Notes that admins' transactions may be in no block any more."""
+    table = chain_transactions
+    connection.execute(
+        update(table)
+        .where(table.c.operation_id.is_(None), table.c.chain_id == chain_id)
+        .values(is_to_send=True)
+    )
+
+
 def mark_sent(connection: Connection, transaction_hash: str) -> None:
-    """Notes that an admin's transaction was sent."""
+    """Notes that an admin's transaction is in a block, or never will be."""
     table = chain_transactions
     connection.execute(
         update(table).where(table.c.hash == transaction_hash).values(is_to_send=False)

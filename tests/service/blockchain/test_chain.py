@@ -221,7 +221,9 @@ async def test_what_the_operator_does_not_sign(chain: ChainApi) -> None:
     assert (await refusal_of(data=data, gas_limit=10**9)).reason == "GAS_CAP_EXCEEDED"
     assert (await refusal_of(data=data, value_wei="1")).reason == "TX_REVERTED"
     assert (await refusal_of(data="0x1")).reason == "INVALID_ARGUMENT"
-    assert chain.opened.pump.hold()
+    with chain.opened.pump.exclusively():
+        refusal = await refusal_of(data=data)
+    assert (refusal.reason, refusal.code) == ("NONCE_CONFLICT", grpc.StatusCode.ABORTED)
 
 
 async def test_failed_operation_is_tried_again(chain: ChainApi) -> None:
