@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::command::CommandKey;
 use crate::error::{Reason, Refusal};
@@ -24,8 +24,8 @@ use crate::types::{
     Sequence, TimestampNs,
 };
 
-/// Keys up to this long are hashed without allocation; clients' IDs are at most 36 bytes.
-const KEY_BYTES: usize = 64;
+/// An odd number whose multiples spread over all 64 bits: 2^64 over the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 const SHARD_BITS: u32 = 12;
 /// Records a shard has room for from the start.
 const SHARD_CAPACITY: usize = 28;
@@ -34,23 +34,31 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Returns the fingerprint of a command's key, never 0.
 ///
-/// Kinds: 1 client order ID, 2 idempotency key, 3 item of a batch (request ID and `index`).
-/// `index` is 0 for the kinds that have none.
+/// Kinds: 1 client order ID, 2 idempotency key, 3 item of a batch (request ID and its index; see
+/// [`item_key`]). The account stands in the fingerprint as it is, so that no choice of bytes meets
+/// a key of another account.
 #[must_use]
-pub fn command_key(account: AccountNumber, kind: u8, bytes: &[u8], index: u32) -> CommandKey {
-    const HEAD: usize = 9;
-    let mut text = [0; HEAD + KEY_BYTES];
-    let mut head = u128::from(account.0) | u128::from(kind) << 32;
-    head |= u128::from(index) << 40;
-    text[..HEAD].copy_from_slice(&head.to_le_bytes()[..HEAD]);
-    let length = HEAD + bytes.len();
-    if let Some(place) = text.get_mut(HEAD..length) {
-        place.copy_from_slice(bytes);
-        return CommandKey(xxh3_128(&text[..length]).max(1));
-    }
-    let mut long = text[..HEAD].to_vec();
-    long.extend_from_slice(bytes);
-    CommandKey(xxh3_128(&long).max(1))
+pub fn command_key(account: AccountNumber, kind: u8, bytes: &[u8]) -> CommandKey {
+    // The bytes are hashed where they are: a copy to put the kind before them would be read again
+    // before it has left the processor's store buffer, and wait for all that stands in it.
+    own(account, xxh3_128_with_seed(bytes, u64::from(kind).wrapping_mul(SPREAD)))
+}
+
+/// Returns the fingerprint of an item of a batch, from that of the batch. Different items of one
+/// batch have different keys.
+#[must_use]
+pub fn item_key(account: AccountNumber, batch: CommandKey, index: u32) -> CommandKey {
+    let high = (batch.0 >> 64) as u64;
+    let low = (batch.0 as u64) ^ u64::from(index).wrapping_mul(SPREAD);
+    let mixed = (low ^ (low >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    let mixed = u128::from(high.rotate_left(32) ^ mixed.rotate_left(17)) << 64 | u128::from(mixed);
+    own(account, mixed)
+}
+
+fn own(account: AccountNumber, hash: u128) -> CommandKey {
+    let hash = hash & !u128::from(u32::MAX);
+    CommandKey(if hash == 0 { 1 << 32 } else { hash } | u128::from(account.0))
 }
 
 /// The first answer to a keyed command, packed into a line and a half of cache.
@@ -153,11 +161,11 @@ struct Place {
 
 impl Place {
     const fn new(key: [u64; 2], position: u32) -> Self {
-        Self { tag: key[0] as u32, position }
+        Self { tag: (key[0] >> 32) as u32, position }
     }
 
     const fn hash(self) -> u64 {
-        (self.tag as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        (self.tag as u64).wrapping_mul(SPREAD)
     }
 }
 
@@ -240,6 +248,12 @@ impl Answers {
             |place: &Place| place.tag == wanted.tag && self.ring.at(place.position).key == key;
         let place = self.shards[shard(key)].find(wanted.hash(), same)?;
         Some(self.ring.at(place.position))
+    }
+
+    /// Brings the places of keys that are about to be looked for into the cache: alone each would
+    /// wait for memory, together they wait once. Returns how many keys have a record.
+    pub(crate) fn warm(&self, keys: impl Iterator<Item = CommandKey>) -> usize {
+        keys.filter(|&key| self.find(key).is_some()).count()
     }
 
     /// Adds the record of a key and returns its position; `None` when the key has one already.

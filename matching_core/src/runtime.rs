@@ -10,6 +10,7 @@
 //! the replica sees durable groups only; after a failed write nothing is answered but
 //! [`Reason::EngineStopped`](crate::error::Reason::EngineStopped).
 
+mod apply;
 mod completions;
 mod execute;
 mod matcher;

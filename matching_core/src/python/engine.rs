@@ -244,7 +244,7 @@ impl PyEngine {
         let account = AccountNumber(account);
         let key = match key {
             [] => CommandKey(0),
-            key => command_key(account, IDEMPOTENCY_KEY, key, 0),
+            key => command_key(account, IDEMPOTENCY_KEY, key),
         };
         let asset = AssetNumber(asset);
         self.control(py, Command::Transfer { account, asset, amount, key }, future)

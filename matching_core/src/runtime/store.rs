@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::apply::Applier;
 use crate::codec::Records;
 use crate::engine::{Engine, EngineLimits};
 use crate::event::Sink;
@@ -12,7 +13,6 @@ use crate::journal::file::DirectoryLock;
 use crate::journal::recovery::{self, GENESIS};
 use crate::journal::segment::sync_directory;
 use crate::journal::{JournalError, Position};
-use crate::types::{Sequence, TimestampNs};
 
 const MAGIC: &[u8; 8] = b"FGSNAP01";
 const HEADER_BYTES: usize = 68;
@@ -63,10 +63,9 @@ pub fn apply<S: Sink>(
     payload: &[u8],
     sink: &mut S,
 ) -> Result<(), &'static str> {
-    for record in Records::new(payload) {
-        let command = record.map_err(|_| "a record can't be read")?;
-        let sequence = Sequence(engine.last_sequence().0.saturating_add(1));
-        engine.apply(sequence, TimestampNs(time_ns), &command, sink);
+    let mut records = Records::new(payload);
+    let mut applier = Applier::new();
+    while applier.step(engine, time_ns, &mut records, sink).map_err(|_| "a record can't be read")? {
     }
     Ok(())
 }
