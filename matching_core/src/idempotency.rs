@@ -171,6 +171,7 @@ impl Place {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
+    /// None in an engine that follows a journal: whoever wrote it has told repeats apart.
     shards: Vec<HashTable<Place>>,
     ring: Ring,
 }
@@ -230,18 +231,51 @@ impl Ring {
 }
 
 impl Answers {
+    /// Returns no answers, and no table to find any by.
     pub(crate) fn new() -> Self {
         let ring = Ring { chunks: VecDeque::new(), base: 0, first: 0, next: 0 };
-        let shards = (0..1 << SHARD_BITS).map(|_| HashTable::with_capacity(SHARD_CAPACITY));
-        Self { shards: shards.collect(), ring }
+        Self { shards: Vec::new(), ring }
+    }
+
+    /// Makes the table by which answers are found; false when a key has two.
+    pub(crate) fn index(&mut self) -> bool {
+        let capacity = (self.len() >> SHARD_BITS) * 5 / 4;
+        let shards =
+            (0..1 << SHARD_BITS).map(|_| HashTable::with_capacity(capacity.max(SHARD_CAPACITY)));
+        self.shards = shards.collect();
+        (0..self.len() as u32).all(|offset| {
+            let position = self.ring.first.wrapping_add(offset);
+            self.place(self.ring.at(position).key, position)
+        })
+    }
+
+    pub(crate) const fn is_indexed(&self) -> bool {
+        !self.shards.is_empty()
+    }
+
+    /// Notes where the record of a key is; false when the key has one already.
+    fn place(&mut self, key: [u64; 2], position: u32) -> bool {
+        let place = Place::new(key, position);
+        let ring = &self.ring;
+        let same = |other: &Place| other.tag == place.tag && ring.at(other.position).key == key;
+        match self.shards[shard(key)].entry(place.hash(), same, |place| place.hash()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+                true
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.ring.len()
     }
 
-    /// Returns the record of a key.
+    /// Returns the record of a key; nothing where there is no table.
     pub(crate) fn find(&self, key: CommandKey) -> Option<&Record> {
+        if !self.is_indexed() {
+            return None;
+        }
         let key = split(key);
         let wanted = Place::new(key, 0);
         let same =
@@ -258,17 +292,8 @@ impl Answers {
 
     /// Adds the record of a key and returns its position; `None` when the key has one already.
     pub(crate) fn insert(&mut self, record: Record) -> Option<u32> {
-        let place = Place::new(record.key, self.ring.next);
-        let ring = &self.ring;
-        let same =
-            |other: &Place| other.tag == place.tag && ring.at(other.position).key == record.key;
-        match self.shards[shard(record.key)].entry(place.hash(), same, |place| place.hash()) {
-            Entry::Occupied(_) => None,
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-                Some(self.ring.push(record))
-            }
-        }
+        let is_new = !self.is_indexed() || self.place(record.key, self.ring.next);
+        is_new.then(|| self.ring.push(record))
     }
 
     /// Notes that the order of a record closed: its time starts to run.
@@ -284,11 +309,13 @@ impl Answers {
     /// Forgets the oldest record.
     pub(crate) fn forget_oldest(&mut self) {
         let position = self.ring.first;
-        let key = self.ring.at(position).key;
-        let place = Place::new(key, position);
-        let found = self.shards[shard(key)].find_entry(place.hash(), |other| *other == place);
-        if let Ok(entry) = found {
-            entry.remove();
+        if self.is_indexed() {
+            let key = self.ring.at(position).key;
+            let place = Place::new(key, position);
+            let found = self.shards[shard(key)].find_entry(place.hash(), |other| *other == place);
+            if let Ok(entry) = found {
+                entry.remove();
+            }
         }
         self.ring.pop();
     }

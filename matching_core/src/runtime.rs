@@ -177,7 +177,12 @@ impl<T: Send + 'static> Runtime<T> {
         let failed = JournalError::io("start a thread for", directory);
         let completions = Completions::new().map_err(JournalError::io("watch", directory))?;
         let completions = Arc::new(completions);
-        let engine = recovered.engine.clone();
+        let mut engine = recovered.engine.clone();
+        engine.lead().map_err(|what| JournalError::Corrupt {
+            path: directory.clone(),
+            offset: 0,
+            what,
+        })?;
         let replica =
             Replica::new(recovered, options, Arc::clone(&completions), Arc::clone(&statistics));
         let replica = Arc::new(replica);

@@ -113,7 +113,8 @@ impl Market {
         let mut bytes = Vec::new();
         self.engine.write_snapshot(&mut bytes).unwrap();
         let limits = EngineLimits::default();
-        let read = Engine::read_snapshot(&mut bytes.as_slice(), limits).unwrap();
+        let mut read = Engine::read_snapshot(&mut bytes.as_slice(), limits).unwrap();
+        read.lead().unwrap();
         assert_eq!(read.state_hash(), self.engine.state_hash());
     }
 }

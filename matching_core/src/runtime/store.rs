@@ -103,7 +103,7 @@ pub fn newest_snapshot(
             }
         }
     }
-    Ok((Engine::new(limits), GENESIS))
+    Ok((Engine::follower(limits), GENESIS))
 }
 
 fn read_snapshot(path: &Path, limits: EngineLimits) -> Option<(Engine, Position)> {
