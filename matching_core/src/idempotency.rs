@@ -12,13 +12,12 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::command::CommandKey;
 use crate::error::{Reason, Refusal};
 use crate::event::Outcome;
+use crate::places::Places;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, QuantityLots,
     Sequence, TimestampNs,
@@ -152,27 +151,14 @@ const fn shard(key: [u64; 2]) -> usize {
     (key[1] >> (64 - SHARD_BITS)) as usize
 }
 
-/// Where a record is, and enough of its key to grow the table without looking at the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    tag: u32,
-    position: u32,
-}
-
-impl Place {
-    const fn new(key: [u64; 2], position: u32) -> Self {
-        Self { tag: (key[0] >> 32) as u32, position }
-    }
-
-    const fn hash(self) -> u64 {
-        (self.tag as u64).wrapping_mul(SPREAD)
-    }
+const fn tag(key: [u64; 2]) -> u32 {
+    (key[0] >> 32) as u32
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     /// None in an engine that follows a journal: whoever wrote it has told repeats apart.
-    shards: Vec<HashTable<Place>>,
+    shards: Vec<Places>,
     ring: Ring,
 }
 
@@ -240,9 +226,7 @@ impl Answers {
     /// Makes the table by which answers are found; false when a key has two.
     pub(crate) fn index(&mut self) -> bool {
         let capacity = (self.len() >> SHARD_BITS) * 5 / 4;
-        let shards =
-            (0..1 << SHARD_BITS).map(|_| HashTable::with_capacity(capacity.max(SHARD_CAPACITY)));
-        self.shards = shards.collect();
+        self.shards = vec![Places::with_capacity(capacity.max(SHARD_CAPACITY)); 1 << SHARD_BITS];
         (0..self.len() as u32).all(|offset| {
             let position = self.ring.first.wrapping_add(offset);
             self.place(self.ring.at(position).key, position)
@@ -255,16 +239,13 @@ impl Answers {
 
     /// Notes where the record of a key is; false when the key has one already.
     fn place(&mut self, key: [u64; 2], position: u32) -> bool {
-        let place = Place::new(key, position);
         let ring = &self.ring;
-        let same = |other: &Place| other.tag == place.tag && ring.at(other.position).key == key;
-        match self.shards[shard(key)].entry(place.hash(), same, |place| place.hash()) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-                true
-            }
+        let places = &mut self.shards[shard(key)];
+        let is_new = places.find(tag(key), |other| ring.at(other).key == key).is_none();
+        if is_new {
+            places.insert(tag(key), position);
         }
+        is_new
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -277,11 +258,9 @@ impl Answers {
             return None;
         }
         let key = split(key);
-        let wanted = Place::new(key, 0);
-        let same =
-            |place: &Place| place.tag == wanted.tag && self.ring.at(place.position).key == key;
-        let place = self.shards[shard(key)].find(wanted.hash(), same)?;
-        Some(self.ring.at(place.position))
+        let same = |position| self.ring.at(position).key == key;
+        let position = self.shards[shard(key)].find(tag(key), same)?;
+        Some(self.ring.at(position))
     }
 
     /// Brings the places of keys that are about to be looked for into the cache: alone each would
@@ -311,11 +290,7 @@ impl Answers {
         let position = self.ring.first;
         if self.is_indexed() {
             let key = self.ring.at(position).key;
-            let place = Place::new(key, position);
-            let found = self.shards[shard(key)].find_entry(place.hash(), |other| *other == place);
-            if let Ok(entry) = found {
-                entry.remove();
-            }
+            self.shards[shard(key)].remove(tag(key), position);
         }
         self.ring.pop();
     }
