@@ -28,7 +28,7 @@ const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 const SHARD_BITS: u32 = 12;
 /// Records a shard has room for from the start.
 const SHARD_CAPACITY: usize = 28;
-const CHUNK_BITS: u32 = 14;
+const CHUNK_BITS: u32 = 17;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Returns the fingerprint of a command's key, never 0.

@@ -146,6 +146,8 @@ pub struct Statistics {
     pub sync_ns: AtomicU64,
     /// Sequence after the last durable command.
     pub durable_next: AtomicU64,
+    /// Snapshots that could not be written.
+    pub snapshot_failures: AtomicU64,
     /// Whether the journal failed.
     pub stopped: AtomicBool,
 }

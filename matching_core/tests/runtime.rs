@@ -79,3 +79,55 @@ fn test_malformed_message_leaves_no_trace() {
     assert!(drained(&runtime, 1).first().unwrap().reply.is_err());
     assert_eq!(runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire), 1);
 }
+
+#[test]
+fn test_snapshot_that_cannot_be_written_stops_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocked: Vec<_> = (0..4_000_u32)
+        .map(|sequence| directory.path().join(format!("{sequence:020}.writing")))
+        .collect();
+    for path in &blocked {
+        std::fs::create_dir(path).unwrap();
+    }
+    let options = Options { snapshot_interval_commands: 1, ..options(directory.path()) };
+    let mut runtime = Runtime::open(&options).unwrap();
+    let submit = |runtime: &Runtime<usize>, count: usize| {
+        let commands = commands(count);
+        let count = commands.len();
+        for (number, command) in commands.into_iter().enumerate() {
+            runtime.submit(Request::Control(Box::new(command)), number).unwrap();
+        }
+        drained(runtime, count);
+        let durable = runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire);
+        if runtime.replica().wait(durable.saturating_sub(1), 0).is_none() {
+            drained(runtime, 1);
+        }
+    };
+    let snapshots = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".snapshot")).count()
+    };
+    submit(&runtime, 500);
+    let failures = &runtime.statistics().snapshot_failures;
+    assert!(failures.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert_eq!(snapshots(), 0);
+    for path in &blocked {
+        std::fs::remove_dir(path).unwrap();
+    }
+    submit(&runtime, 500);
+    runtime.close();
+    assert!(snapshots() > 0, "the next one is tried again");
+}
+
+#[test]
+fn test_start_takes_the_spare_that_is_there() {
+    use std::os::unix::fs::MetadataExt;
+    let directory = tempfile::tempdir().unwrap();
+    drop(Runtime::<usize>::open(&options(directory.path())).unwrap());
+    let spare = directory.path().join("next.spare");
+    let before = std::fs::metadata(&spare).unwrap();
+    drop(Runtime::<usize>::open(&options(directory.path())).unwrap());
+    let after = std::fs::metadata(&spare).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+}

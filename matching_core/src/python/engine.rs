@@ -305,6 +305,7 @@ impl PyEngine {
             ("sync_ns", read(&statistics.sync_ns)),
             ("durable_sequence", read(&statistics.durable_next).saturating_sub(1)),
             ("applied_sequence", self.replica.applied()),
+            ("snapshot_failures", read(&statistics.snapshot_failures)),
             ("stopped", statistics.stopped.load(Ordering::Acquire).into()),
         ]
         .into()

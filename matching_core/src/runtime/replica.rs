@@ -131,12 +131,25 @@ impl<T> Replica<T> {
             schedule.note(self.applied(), news.payload.len())
         };
         if due {
-            let state = self.read();
-            let written = store::write_snapshot(&self.directory, &state.engine, &position)?;
-            let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-            schedule.written(self.applied(), written);
+            self.write_snapshot(&position);
         }
         Ok(())
+    }
+
+    /// Writes a snapshot. One that can't be written costs time at the next start and nothing else:
+    /// trading goes on, and the next try comes when as much again has been traded.
+    fn write_snapshot(&self, position: &Position) {
+        let state = self.read();
+        let written = store::write_snapshot(&self.directory, &state.engine, position);
+        let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Ok(bytes) => schedule.written(self.applied(), bytes),
+            Err(error) => {
+                self.statistics.snapshot_failures.fetch_add(1, Ordering::Relaxed);
+                eprintln!("farmgate: a snapshot could not be written: {error}");
+                schedule.failed(self.applied());
+            }
+        }
     }
 
     /// Applies what is durable and was not heard of.

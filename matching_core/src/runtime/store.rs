@@ -158,7 +158,11 @@ pub fn write_snapshot(
         fs::rename(&unfinished, &path)?;
         Ok(file.metadata()?.len())
     })();
-    let bytes = written.map_err(failed)?;
+    let bytes = written.map_err(|error| {
+        // It would hold the room that the journal may need.
+        let _ = fs::remove_file(&unfinished);
+        failed(error)
+    })?;
     sync_directory(directory)?;
     let all = paths(directory)?;
     for (_, old) in all.iter().rev().skip(KEEP) {
@@ -186,6 +190,12 @@ impl SnapshotSchedule {
         self.journal_bytes = self.journal_bytes.saturating_add(bytes as u64);
         applied.saturating_sub(self.last_sequence) >= self.interval_commands
             && (self.journal_bytes >= self.last_bytes || self.last_bytes == FIRST_BYTES)
+    }
+
+    /// Puts the next snapshot off until as much again has come.
+    pub(crate) const fn failed(&mut self, applied: u64) {
+        self.last_sequence = applied;
+        self.journal_bytes = 0;
     }
 
     pub(crate) const fn written(&mut self, applied: u64, bytes: u64) {
