@@ -21,6 +21,8 @@ RUN uv pip install --system --no-cache --constraint /tmp/requirements.lock /whee
   && install -d -o farmgate -g farmgate -m 700 /var/lib/farmgate
 USER farmgate
 ENV FARMGATE_DATA_DIR=/var/lib/farmgate
+# The state grows by the million of orders: huge pages spare most of the page faults.
+ENV GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 VOLUME /var/lib/farmgate
 ENTRYPOINT ["farmgate"]
 CMD ["serve"]

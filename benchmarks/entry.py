@@ -69,6 +69,8 @@ class Server:
             "FARMGATE_RATE_ORDERS_PER_S": "1000000000",
             "FARMGATE_RATE_USER_PER_MIN": "1000000000",
             "FARMGATE_LOG_LEVEL": "WARNING",
+            # As `farmgate up` and the container set it.
+            "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "farmgate", "serve"], env=environment

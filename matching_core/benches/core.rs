@@ -34,7 +34,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const ROUNDS: usize = 3;
 /// First answers kept, and commands before the clock runs: with the records full and going round,
 /// an operation allocates nothing.
-const RECORDS: usize = 100_000;
+const RECORDS: usize = 65_536;
 const WARM: usize = 1_500_000;
 
 type Levels = BTreeMap<i64, VecDeque<(OrderId, u32)>>;

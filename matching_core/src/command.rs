@@ -12,6 +12,9 @@ pub const CLIENT_ORDER_ID_BYTES_MAX: usize = 36;
 /// An ID that a client chose: up to 36 printable ASCII bytes, empty for none. Fixed size, so that
 /// a command is copied without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
+// Whole words: copied soon after it is written, as it often is, an odd tail would be read across
+// several writes, and that waits for memory.
+#[repr(align(8))]
 pub struct ClientOrderId {
     bytes: [u8; CLIENT_ORDER_ID_BYTES_MAX],
     length: u8,
@@ -24,6 +27,9 @@ impl ClientOrderId {
     /// Returns the ID, or `None` when it is longer than 36 bytes or not printable ASCII.
     #[must_use]
     pub fn new(text: &[u8]) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::NONE);
+        }
         let mut id = Self::NONE;
         id.bytes.get_mut(..text.len())?.copy_from_slice(text);
         id.length = u8::try_from(text.len()).ok()?;
@@ -89,6 +95,28 @@ pub struct NewOrder {
     pub client_order_id: ClientOrderId,
     /// Key that makes a repeat recognisable.
     pub key: CommandKey,
+}
+
+impl NewOrder {
+    /// An order whose fields are still to be filled in.
+    pub const BLANK: Self = Self {
+        account: AccountNumber(0),
+        instrument: InstrumentNumber(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Gtc,
+        post_only: false,
+        reduce_only: false,
+        self_trade_prevention: None,
+        price: PriceTicks(0),
+        quantity: QuantityLots(0),
+        stop_price: PriceTicks(0),
+        display: QuantityLots(0),
+        min_quantity: QuantityLots(0),
+        expire_time: TimestampNs(0),
+        client_order_id: ClientOrderId::NONE,
+        key: CommandKey(0),
+    };
 }
 
 /// Everything the engine can be told.

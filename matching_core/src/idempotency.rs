@@ -12,45 +12,52 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::command::CommandKey;
 use crate::error::{Reason, Refusal};
 use crate::event::Outcome;
+use crate::places::Places;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, QuantityLots,
     Sequence, TimestampNs,
 };
 
-/// Keys up to this long are hashed without allocation; clients' IDs are at most 36 bytes.
-const KEY_BYTES: usize = 64;
+/// An odd number whose multiples spread over all 64 bits: 2^64 over the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 const SHARD_BITS: u32 = 12;
 /// Records a shard has room for from the start.
 const SHARD_CAPACITY: usize = 28;
-const CHUNK_BITS: u32 = 14;
+const CHUNK_BITS: u32 = 17;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Returns the fingerprint of a command's key, never 0.
 ///
-/// Kinds: 1 client order ID, 2 idempotency key, 3 item of a batch (request ID and `index`).
-/// `index` is 0 for the kinds that have none.
+/// Kinds: 1 client order ID, 2 idempotency key, 3 item of a batch (request ID and its index; see
+/// [`item_key`]). The account stands in the fingerprint as it is, so that no choice of bytes meets
+/// a key of another account.
 #[must_use]
-pub fn command_key(account: AccountNumber, kind: u8, bytes: &[u8], index: u32) -> CommandKey {
-    const HEAD: usize = 9;
-    let mut text = [0; HEAD + KEY_BYTES];
-    let mut head = u128::from(account.0) | u128::from(kind) << 32;
-    head |= u128::from(index) << 40;
-    text[..HEAD].copy_from_slice(&head.to_le_bytes()[..HEAD]);
-    let length = HEAD + bytes.len();
-    if let Some(place) = text.get_mut(HEAD..length) {
-        place.copy_from_slice(bytes);
-        return CommandKey(xxh3_128(&text[..length]).max(1));
-    }
-    let mut long = text[..HEAD].to_vec();
-    long.extend_from_slice(bytes);
-    CommandKey(xxh3_128(&long).max(1))
+pub fn command_key(account: AccountNumber, kind: u8, bytes: &[u8]) -> CommandKey {
+    // The bytes are hashed where they are: a copy to put the kind before them would be read again
+    // before it has left the processor's store buffer, and wait for all that stands in it.
+    own(account, xxh3_128_with_seed(bytes, u64::from(kind).wrapping_mul(SPREAD)))
+}
+
+/// Returns the fingerprint of an item of a batch, from that of the batch. Different items of one
+/// batch have different keys.
+#[must_use]
+pub fn item_key(account: AccountNumber, batch: CommandKey, index: u32) -> CommandKey {
+    let high = (batch.0 >> 64) as u64;
+    let low = (batch.0 as u64) ^ u64::from(index).wrapping_mul(SPREAD);
+    let mixed = (low ^ (low >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    let mixed = u128::from(high.rotate_left(32) ^ mixed.rotate_left(17)) << 64 | u128::from(mixed);
+    own(account, mixed)
+}
+
+fn own(account: AccountNumber, hash: u128) -> CommandKey {
+    let hash = hash & !u128::from(u32::MAX);
+    CommandKey(if hash == 0 { 1 << 32 } else { hash } | u128::from(account.0))
 }
 
 /// The first answer to a keyed command, packed into a line and a half of cache.
@@ -144,26 +151,14 @@ const fn shard(key: [u64; 2]) -> usize {
     (key[1] >> (64 - SHARD_BITS)) as usize
 }
 
-/// Where a record is, and enough of its key to grow the table without looking at the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    tag: u32,
-    position: u32,
-}
-
-impl Place {
-    const fn new(key: [u64; 2], position: u32) -> Self {
-        Self { tag: key[0] as u32, position }
-    }
-
-    const fn hash(self) -> u64 {
-        (self.tag as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
+const fn tag(key: [u64; 2]) -> u32 {
+    (key[0] >> 32) as u32
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
-    shards: Vec<HashTable<Place>>,
+    /// None in an engine that follows a journal: whoever wrote it has told repeats apart.
+    shards: Vec<Places>,
     ring: Ring,
 }
 
@@ -222,39 +217,62 @@ impl Ring {
 }
 
 impl Answers {
+    /// Returns no answers, and no table to find any by.
     pub(crate) fn new() -> Self {
         let ring = Ring { chunks: VecDeque::new(), base: 0, first: 0, next: 0 };
-        let shards = (0..1 << SHARD_BITS).map(|_| HashTable::with_capacity(SHARD_CAPACITY));
-        Self { shards: shards.collect(), ring }
+        Self { shards: Vec::new(), ring }
+    }
+
+    /// Makes the table by which answers are found; false when a key has two.
+    pub(crate) fn index(&mut self) -> bool {
+        let capacity = (self.len() >> SHARD_BITS) * 5 / 4;
+        self.shards = vec![Places::with_capacity(capacity.max(SHARD_CAPACITY)); 1 << SHARD_BITS];
+        (0..self.len() as u32).all(|offset| {
+            let position = self.ring.first.wrapping_add(offset);
+            self.place(self.ring.at(position).key, position)
+        })
+    }
+
+    pub(crate) const fn is_indexed(&self) -> bool {
+        !self.shards.is_empty()
+    }
+
+    /// Notes where the record of a key is; false when the key has one already.
+    fn place(&mut self, key: [u64; 2], position: u32) -> bool {
+        let ring = &self.ring;
+        let places = &mut self.shards[shard(key)];
+        let is_new = places.find(tag(key), |other| ring.at(other).key == key).is_none();
+        if is_new {
+            places.insert(tag(key), position);
+        }
+        is_new
     }
 
     pub(crate) fn len(&self) -> usize {
         self.ring.len()
     }
 
-    /// Returns the record of a key.
+    /// Returns the record of a key; nothing where there is no table.
     pub(crate) fn find(&self, key: CommandKey) -> Option<&Record> {
+        if !self.is_indexed() {
+            return None;
+        }
         let key = split(key);
-        let wanted = Place::new(key, 0);
-        let same =
-            |place: &Place| place.tag == wanted.tag && self.ring.at(place.position).key == key;
-        let place = self.shards[shard(key)].find(wanted.hash(), same)?;
-        Some(self.ring.at(place.position))
+        let same = |position| self.ring.at(position).key == key;
+        let position = self.shards[shard(key)].find(tag(key), same)?;
+        Some(self.ring.at(position))
+    }
+
+    /// Brings the places of keys that are about to be looked for into the cache: alone each would
+    /// wait for memory, together they wait once. Returns how many keys have a record.
+    pub(crate) fn warm(&self, keys: impl Iterator<Item = CommandKey>) -> usize {
+        keys.filter(|&key| self.find(key).is_some()).count()
     }
 
     /// Adds the record of a key and returns its position; `None` when the key has one already.
     pub(crate) fn insert(&mut self, record: Record) -> Option<u32> {
-        let place = Place::new(record.key, self.ring.next);
-        let ring = &self.ring;
-        let same =
-            |other: &Place| other.tag == place.tag && ring.at(other.position).key == record.key;
-        match self.shards[shard(record.key)].entry(place.hash(), same, |place| place.hash()) {
-            Entry::Occupied(_) => None,
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-                Some(self.ring.push(record))
-            }
-        }
+        let is_new = !self.is_indexed() || self.place(record.key, self.ring.next);
+        is_new.then(|| self.ring.push(record))
     }
 
     /// Notes that the order of a record closed: its time starts to run.
@@ -270,11 +288,9 @@ impl Answers {
     /// Forgets the oldest record.
     pub(crate) fn forget_oldest(&mut self) {
         let position = self.ring.first;
-        let key = self.ring.at(position).key;
-        let place = Place::new(key, position);
-        let found = self.shards[shard(key)].find_entry(place.hash(), |other| *other == place);
-        if let Ok(entry) = found {
-            entry.remove();
+        if self.is_indexed() {
+            let key = self.ring.at(position).key;
+            self.shards[shard(key)].remove(tag(key), position);
         }
         self.ring.pop();
     }

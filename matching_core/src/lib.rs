@@ -26,6 +26,7 @@ pub mod instrument;
 pub mod journal;
 mod ladder;
 mod ledger;
+mod places;
 #[cfg(feature = "python")]
 pub mod python;
 pub mod reference;

@@ -10,6 +10,7 @@
 //! the replica sees durable groups only; after a failed write nothing is answered but
 //! [`Reason::EngineStopped`](crate::error::Reason::EngineStopped).
 
+mod apply;
 mod completions;
 mod execute;
 mod matcher;
@@ -145,6 +146,8 @@ pub struct Statistics {
     pub sync_ns: AtomicU64,
     /// Sequence after the last durable command.
     pub durable_next: AtomicU64,
+    /// Snapshots that could not be written.
+    pub snapshot_failures: AtomicU64,
     /// Whether the journal failed.
     pub stopped: AtomicBool,
 }
@@ -176,7 +179,12 @@ impl<T: Send + 'static> Runtime<T> {
         let failed = JournalError::io("start a thread for", directory);
         let completions = Completions::new().map_err(JournalError::io("watch", directory))?;
         let completions = Arc::new(completions);
-        let engine = recovered.engine.clone();
+        let mut engine = recovered.engine.clone();
+        engine.lead().map_err(|what| JournalError::Corrupt {
+            path: directory.clone(),
+            offset: 0,
+            what,
+        })?;
         let replica =
             Replica::new(recovered, options, Arc::clone(&completions), Arc::clone(&statistics));
         let replica = Arc::new(replica);

@@ -249,7 +249,7 @@ impl Generator {
         let sign = if (side == Side::Buy) == crosses { 1 } else { -1 };
         let lots =
             if crosses { 1 + self.dice.below(self.shape.sweep) } else { 1 + self.dice.below(9) };
-        let key = command_key(account, 3, &self.made.to_le_bytes(), 0);
+        let key = command_key(account, 3, &self.made.to_le_bytes());
         let mut order = NewOrder {
             account,
             instrument: InstrumentNumber(1 + self.dice.below(self.shape.instruments.into()) as u32),

@@ -79,7 +79,8 @@ fn check_invariants(engine: &Engine, what: &str) {
 fn reload(engine: &Engine) -> Engine {
     let mut bytes = Vec::new();
     engine.write_snapshot(&mut bytes).unwrap();
-    let read = Engine::read_snapshot(&mut bytes.as_slice(), EngineLimits::default()).unwrap();
+    let mut read = Engine::read_snapshot(&mut bytes.as_slice(), EngineLimits::default()).unwrap();
+    read.lead().unwrap();
     assert_eq!(read.state_hash(), engine.state_hash());
     read
 }

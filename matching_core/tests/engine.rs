@@ -113,7 +113,8 @@ impl Market {
         let mut bytes = Vec::new();
         self.engine.write_snapshot(&mut bytes).unwrap();
         let limits = EngineLimits::default();
-        let read = Engine::read_snapshot(&mut bytes.as_slice(), limits).unwrap();
+        let mut read = Engine::read_snapshot(&mut bytes.as_slice(), limits).unwrap();
+        read.lead().unwrap();
         assert_eq!(read.state_hash(), self.engine.state_hash());
     }
 }
@@ -248,7 +249,7 @@ fn test_amend_keeps_priority_only_when_it_shrinks() {
 #[test]
 fn test_repeat_gets_the_first_answer_and_reuse_is_refused() {
     let mut market = Market::new();
-    let key = command_key(BUYER, 1, b"mine", 0);
+    let key = command_key(BUYER, 1, b"mine");
     let order = NewOrder { key, ..limit(BUYER, Side::Buy, 1_800, 1) };
     let order = NewOrder { client_order_id: ClientOrderId::new(b"mine").unwrap(), ..order };
     let command = Command::NewOrder(order);

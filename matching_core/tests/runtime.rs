@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use matching_core::command::Command;
+use matching_core::command::{Command, CommandKey};
 use matching_core::engine::EngineLimits;
 use matching_core::runtime::{Completion, Options, Reply, Request, Runtime};
-use matching_core::types::AccountNumber;
+use matching_core::types::{AccountNumber, AssetNumber, TimeInForce, TimestampNs};
 use matching_core::workload::{Generator, Shape};
 
 fn options(directory: &std::path::Path) -> Options {
@@ -73,9 +73,110 @@ fn test_reads_catch_up_with_a_burst_and_survive_a_restart() {
 fn test_malformed_message_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     let runtime = Runtime::open(&options(directory.path())).unwrap();
-    let message: Box<[u8]> = Box::new([0xFF, 0xFF]);
     let account = AccountNumber(0);
-    runtime.submit(Request::Session { account, message }, 1).unwrap();
-    assert!(drained(&runtime, 1).first().unwrap().reply.is_err());
-    assert_eq!(runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire), 1);
+    let mut sequences = Vec::new();
+    for _ in 0..2 {
+        let message: Box<[u8]> = Box::new([0xFF, 0xFF]);
+        runtime.submit(Request::Session { account, message }, 1).unwrap();
+        assert!(drained(&runtime, 1).first().unwrap().reply.is_err());
+        let durable = runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire);
+        sequences.push(durable);
+    }
+    // The first group of all may say that a new day has begun; the messages say nothing.
+    assert_eq!(sequences.first(), sequences.last());
+}
+
+#[test]
+fn test_snapshot_that_cannot_be_written_stops_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocked: Vec<_> = (0..4_000_u32)
+        .map(|sequence| directory.path().join(format!("{sequence:020}.writing")))
+        .collect();
+    for path in &blocked {
+        std::fs::create_dir(path).unwrap();
+    }
+    let options = Options { snapshot_interval_commands: 1, ..options(directory.path()) };
+    let mut runtime = Runtime::open(&options).unwrap();
+    let submit = |runtime: &Runtime<usize>, count: usize| {
+        let commands = commands(count);
+        let count = commands.len();
+        for (number, command) in commands.into_iter().enumerate() {
+            runtime.submit(Request::Control(Box::new(command)), number).unwrap();
+        }
+        drained(runtime, count);
+        let durable = runtime.statistics().durable_next.load(std::sync::atomic::Ordering::Acquire);
+        if runtime.replica().wait(durable.saturating_sub(1), 0).is_none() {
+            drained(runtime, 1);
+        }
+    };
+    let snapshots = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".snapshot")).count()
+    };
+    submit(&runtime, 500);
+    let failures = &runtime.statistics().snapshot_failures;
+    let until = Instant::now().checked_add(Duration::from_secs(10)).unwrap();
+    while failures.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+        assert!(Instant::now() < until, "no snapshot was tried");
+        std::thread::yield_now();
+    }
+    assert_eq!(snapshots(), 0);
+    for path in &blocked {
+        std::fs::remove_dir(path).unwrap();
+    }
+    submit(&runtime, 500);
+    runtime.close();
+    assert!(snapshots() > 0, "the next one is tried again");
+}
+
+#[test]
+fn test_start_takes_the_spare_that_is_there() {
+    use std::os::unix::fs::MetadataExt;
+    let directory = tempfile::tempdir().unwrap();
+    drop(Runtime::<usize>::open(&options(directory.path())).unwrap());
+    let spare = directory.path().join("next.spare");
+    let before = std::fs::metadata(&spare).unwrap();
+    drop(Runtime::<usize>::open(&options(directory.path())).unwrap());
+    let after = std::fs::metadata(&spare).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+}
+
+#[test]
+fn test_order_expires_under_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = Runtime::open(&options(directory.path())).unwrap();
+    let shape = Shape { accounts: 2, instruments: 1, ..Shape::WILD };
+    let mut generator = Generator::new(Shape { wild: false, ..shape }, 3);
+    let ask = |command: Command| {
+        runtime.submit(Request::Control(Box::new(command)), 0).unwrap();
+        drained(&runtime, 1).remove(0).reply.unwrap()
+    };
+    for command in generator.opening() {
+        ask(command);
+    }
+    let Command::NewOrder(mut order) = generator.command() else { panic!("an order comes first") };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let due = u64::try_from(now.as_nanos()).unwrap().saturating_add(300_000_000);
+    order.time_in_force = TimeInForce::Gtd;
+    order.expire_time = TimestampNs(due);
+    let Reply::Outcome(outcome) = ask(Command::NewOrder(order)) else { panic!("an outcome") };
+    let is_open = || {
+        if runtime.replica().wait(outcome.sequence.0, 0).is_none() {
+            drained(&runtime, 1);
+        }
+        runtime.replica().read().engine.order(outcome.order_id).is_some()
+    };
+    assert!(is_open());
+    // Never idle: transfers come without a pause until well after the order's time.
+    let account = AccountNumber(1);
+    let until = Instant::now().checked_add(Duration::from_millis(900)).unwrap();
+    while Instant::now() < until {
+        let (asset, key) = (AssetNumber(1), CommandKey(0));
+        ask(Command::Transfer { account, asset, amount: 1, key });
+    }
+    let until = Instant::now().checked_add(Duration::from_secs(10)).unwrap();
+    while is_open() {
+        assert!(Instant::now() < until, "the order is still open");
+    }
 }

@@ -10,6 +10,7 @@ import pytest
 from farmgate.api.auth.v1 import auth_pb2
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.app import wire
+from farmgate.app.parts import auth
 from farmgate.app.parts.base import Base, Part
 from farmgate.errors import DomainError
 from farmgate.ports.clock import FakeClock
@@ -70,7 +71,7 @@ def trading() -> Trading:
 @pytest.fixture
 async def api(make_settings, accounts: FakeAccounts, clock: FakeClock, trading: Trading):
     def parts(base: Base) -> list[Part]:
-        return [wire._auth(base, accounts), Part(servicers=[trading])]
+        return [auth.part(base, accounts), Part(servicers=[trading])]
 
     settings = make_settings(rate_streams_per_user=2)
     application = wire.build(settings, clock=clock, parts=parts)

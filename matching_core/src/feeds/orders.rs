@@ -34,8 +34,8 @@ struct AccountFeed {
 #[derive(Debug)]
 pub struct OrderFeeds {
     accounts: Vec<AccountFeed>,
-    /// Whose report is the oldest, the second oldest, and so on.
-    ages: VecDeque<AccountNumber>,
+    /// Whose report is the oldest, the second oldest, and so on, and its sequence.
+    ages: VecDeque<(AccountNumber, u64)>,
 }
 
 /// One watcher's place in its account's log.
@@ -65,10 +65,10 @@ impl OrderFeeds {
         trade: Option<&Trade>,
     ) {
         if self.ages.len() >= REPORTS_MAX
-            && let Some(oldest) = self.ages.pop_front()
-            && let Some(feed) = self.accounts.get_mut(oldest.0 as usize)
+            && let Some((account, sequence)) = self.ages.pop_front()
+            && let Some(feed) = self.accounts.get_mut(account.0 as usize)
         {
-            feed.forget();
+            feed.forget(sequence);
         }
         let index = state.account.0 as usize;
         while self.accounts.len() <= index {
@@ -82,7 +82,7 @@ impl OrderFeeds {
                 state: *state,
                 trade: trade.copied(),
             });
-            self.ages.push_back(state.account);
+            self.ages.push_back((state.account, sequence.0));
         }
     }
 
@@ -140,11 +140,12 @@ impl OrderFeeds {
 }
 
 impl AccountFeed {
-    fn forget(&mut self) {
-        if let Some(report) = self.reports.pop_front() {
-            self.gone = self.gone.saturating_add(1);
-            self.gone_sequence = report.sequence;
-        }
+    /// Lets the oldest report go, which has this sequence, without a look at it: it left the
+    /// processor's cache long ago.
+    fn forget(&mut self, sequence: u64) {
+        self.reports.drain(..1);
+        self.gone = self.gone.saturating_add(1);
+        self.gone_sequence = sequence;
     }
 }
 

@@ -57,12 +57,16 @@ pub fn list(directory: &Path) -> Result<Vec<u64>, JournalError> {
     Ok(numbers)
 }
 
-/// Writes `size` zero bytes to a new file at the spare path and makes them durable.
+/// Writes `size` zero bytes to a new file at the spare path and makes them durable. A spare of that
+/// size that is there already is whole: it got its name when it was.
 ///
 /// # Errors
 /// When the operating system refuses, for example when the disk is full.
 pub fn prepare_spare(directory: &Path, size: u64) -> Result<(), JournalError> {
     let path = spare_path(directory);
+    if fs::metadata(&path).is_ok_and(|found| found.len() == size) {
+        return Ok(());
+    }
     let unfinished = path.with_extension("zeroing");
     let file = File::create(&unfinished).map_err(JournalError::io("create", &unfinished))?;
     let zeros = vec![0; ZEROS_BYTES];

@@ -244,7 +244,7 @@ impl PyEngine {
         let account = AccountNumber(account);
         let key = match key {
             [] => CommandKey(0),
-            key => command_key(account, IDEMPOTENCY_KEY, key, 0),
+            key => command_key(account, IDEMPOTENCY_KEY, key),
         };
         let asset = AssetNumber(asset);
         self.control(py, Command::Transfer { account, asset, amount, key }, future)
@@ -305,6 +305,7 @@ impl PyEngine {
             ("sync_ns", read(&statistics.sync_ns)),
             ("durable_sequence", read(&statistics.durable_next).saturating_sub(1)),
             ("applied_sequence", self.replica.applied()),
+            ("snapshot_failures", read(&statistics.snapshot_failures)),
             ("stopped", statistics.stopped.load(Ordering::Acquire).into()),
         ]
         .into()

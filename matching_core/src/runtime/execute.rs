@@ -1,9 +1,10 @@
 //! One request: decoded, decided, encoded for the journal and for the caller.
 
+use super::apply::TOGETHER;
 use super::{Reply, Request};
 use crate::codec;
 use crate::command::{Command, CommandKey, NewOrder};
-use crate::engine::{Admission, Engine, command_key};
+use crate::engine::{Admission, Engine, command_key, item_key};
 use crate::error::{Reason, Refusal};
 use crate::event::{OrderState, Outcome, Silent};
 use crate::types::{
@@ -71,7 +72,7 @@ fn call_key(account: AccountNumber, key: &[u8]) -> CommandKey {
     if key.is_empty() {
         return CommandKey(0);
     }
-    command_key(account, IDEMPOTENCY_KEY, key, 0)
+    command_key(account, IDEMPOTENCY_KEY, key)
 }
 
 fn own_account(core: &Journalled<'_>, account: AccountNumber, named: &str) -> Result<(), Denial> {
@@ -95,7 +96,7 @@ fn create(
     order.key = if order.client_order_id.is_none() {
         call_key(account, key)
     } else {
-        command_key(account, CLIENT_ORDER_ID, order.client_order_id.as_bytes(), 0)
+        command_key(account, CLIENT_ORDER_ID, order.client_order_id.as_bytes())
     };
     let command = Command::NewOrder(order);
     let outcome =
@@ -225,20 +226,38 @@ fn acks(
     out: &mut Vec<u8>,
 ) -> Sequence {
     let mut last = Sequence(0);
-    for (index, item) in (0..).zip(&instructions.items) {
-        let key = item_key(account, &instructions.request_id, index);
-        let outcome = carry_out_item(core, account, item, key);
-        last = last.max(outcome.sequence);
-        replies::ack(out, field, &outcome);
+    let batch = match instructions.request_id.as_bytes() {
+        [] => None,
+        id => Some(command_key(account, INSTRUCTION, id)),
+    };
+    let mut keys = [CommandKey(0); TOGETHER];
+    let mut indexes = 0..;
+    for items in instructions.items.chunks(TOGETHER) {
+        for ((key, item), index) in keys.iter_mut().zip(items).zip(&mut indexes) {
+            *key = key_of_item(account, batch, index, item);
+        }
+        core.engine.prepare(keys.iter().copied().take(items.len()));
+        for (item, &key) in items.iter().zip(&keys) {
+            let outcome = carry_out_item(core, account, item, key);
+            last = last.max(outcome.sequence);
+            replies::ack(out, field, &outcome);
+        }
     }
     last
 }
 
-fn item_key(account: AccountNumber, request_id: &str, index: u32) -> CommandKey {
-    if request_id.is_empty() {
-        return CommandKey(0);
+fn key_of_item(
+    account: AccountNumber,
+    batch: Option<CommandKey>,
+    index: u32,
+    item: &Instruction,
+) -> CommandKey {
+    match item {
+        Instruction::Create(order) if !order.client_order_id.is_none() => {
+            command_key(account, CLIENT_ORDER_ID, order.client_order_id.as_bytes())
+        }
+        _ => batch.map_or(CommandKey(0), |batch| item_key(account, batch, index)),
     }
-    command_key(account, INSTRUCTION, request_id.as_bytes(), index)
 }
 
 fn carry_out_item(
@@ -249,11 +268,7 @@ fn carry_out_item(
 ) -> Outcome {
     let (command, order_id) = match *item {
         Instruction::Create(mut order) => {
-            order.key = if order.client_order_id.is_none() {
-                key
-            } else {
-                command_key(account, CLIENT_ORDER_ID, order.client_order_id.as_bytes(), 0)
-            };
+            order.key = key;
             (Command::NewOrder(order), OrderId(0))
         }
         Instruction::Cancel(order_id) => {

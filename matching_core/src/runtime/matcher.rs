@@ -70,24 +70,32 @@ impl<T> Matcher<T> {
         }
     }
 
-    fn start_group(&self) -> Group<T> {
+    /// Starts a group; orders whose time has run out end before anything else in it.
+    fn start_group(&mut self) -> Group<T> {
         let header = GroupHeader {
             first_sequence: self.engine.last_sequence().0.saturating_add(1),
             count: 0,
             time_ns: now_ns(),
             epoch: self.epoch,
         };
-        Group { header, payload: Vec::new(), completions: Vec::new() }
+        let mut group = Group { header, payload: Vec::new(), completions: Vec::new() };
+        if self.engine.has_expiry_due(TimestampNs(header.time_ns)) {
+            self.journalled(&mut group).apply(&Command::AdvanceTime);
+        }
+        group
     }
 
-    fn decide(&mut self, job: Job<T>, group: &mut Group<T>) {
-        let mut journalled = Journalled {
+    fn journalled<'a>(&'a mut self, group: &'a mut Group<T>) -> Journalled<'a> {
+        Journalled {
             engine: &mut self.engine,
             payload: &mut group.payload,
             count: &mut group.header.count,
             time: TimestampNs(group.header.time_ns),
-        };
-        let reply = execute(&mut journalled, job.request);
+        }
+    }
+
+    fn decide(&mut self, job: Job<T>, group: &mut Group<T>) {
+        let reply = execute(&mut self.journalled(group), job.request);
         group.completions.push(Completion { ticket: job.ticket, reply });
     }
 
@@ -124,18 +132,8 @@ impl<T> Matcher<T> {
 
     /// Lets time pass when an order's time has run out; false when the journal is gone.
     fn expire(&mut self) -> bool {
-        let mut group = self.start_group();
-        if !self.engine.has_expiry_due(TimestampNs(group.header.time_ns)) {
-            return true;
-        }
-        let mut journalled = Journalled {
-            engine: &mut self.engine,
-            payload: &mut group.payload,
-            count: &mut group.header.count,
-            time: TimestampNs(group.header.time_ns),
-        };
-        journalled.apply(&Command::AdvanceTime);
-        self.groups.send(group).is_ok()
+        let group = self.start_group();
+        group.header.count == 0 || self.groups.send(group).is_ok()
     }
 }
 

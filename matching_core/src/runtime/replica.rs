@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use crossbeam_channel::Receiver;
 
+use super::apply::{Applier, TOGETHER};
 use super::completions::Completions;
 use super::store::{self, Recovered};
 use super::{Completion, Options, Reply, Statistics};
@@ -14,7 +15,6 @@ use crate::engine::Engine;
 use crate::feeds::Feeds;
 use crate::journal::reader::{DurableMark, JournalReader};
 use crate::journal::{GroupHeader, JournalError, Position};
-use crate::types::{Sequence, TimestampNs};
 
 /// Durable groups that may wait for the replica before it reads the files instead.
 pub(crate) const NEWS_MAX: usize = 16;
@@ -131,12 +131,25 @@ impl<T> Replica<T> {
             schedule.note(self.applied(), news.payload.len())
         };
         if due {
-            let state = self.read();
-            let written = store::write_snapshot(&self.directory, &state.engine, &position)?;
-            let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-            schedule.written(self.applied(), written);
+            self.write_snapshot(&position);
         }
         Ok(())
+    }
+
+    /// Writes a snapshot. One that can't be written costs time at the next start and nothing else:
+    /// trading goes on, and the next try comes when as much again has been traded.
+    fn write_snapshot(&self, position: &Position) {
+        let state = self.read();
+        let written = store::write_snapshot(&self.directory, &state.engine, position);
+        let mut schedule = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Ok(bytes) => schedule.written(self.applied(), bytes),
+            Err(error) => {
+                self.statistics.snapshot_failures.fetch_add(1, Ordering::Relaxed);
+                eprintln!("farmgate: a snapshot could not be written: {error}");
+                schedule.failed(self.applied());
+            }
+        }
     }
 
     /// Applies what is durable and was not heard of.
@@ -160,16 +173,18 @@ impl<T> Replica<T> {
     }
 
     fn apply(&self, header: &GroupHeader, payload: &[u8]) -> Result<(), JournalError> {
-        let mut records = Records::new(payload).peekable();
-        while records.peek().is_some() {
+        let mut records = Records::new(payload);
+        let mut applier = Applier::new();
+        while !records.is_empty() {
             let mut state = self.write();
             let State { engine, feeds } = &mut *state;
-            for record in records.by_ref().take(TURN_COMMANDS) {
-                let command = record.map_err(|_| JournalError::Stopped)?;
-                let sequence = Sequence(engine.last_sequence().0.saturating_add(1));
-                engine.apply(sequence, TimestampNs(header.time_ns), &command, feeds);
+            for _ in 0..TURN_COMMANDS / TOGETHER {
+                let went_on = applier.step(engine, header.time_ns, &mut records, feeds);
+                if !went_on.map_err(|_| JournalError::Stopped)? {
+                    break;
+                }
             }
-            if records.peek().is_none() {
+            if records.is_empty() {
                 feeds.publish(engine);
             }
         }

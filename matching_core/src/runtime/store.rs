@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::apply::Applier;
 use crate::codec::Records;
 use crate::engine::{Engine, EngineLimits};
 use crate::event::Sink;
@@ -12,7 +13,6 @@ use crate::journal::file::DirectoryLock;
 use crate::journal::recovery::{self, GENESIS};
 use crate::journal::segment::sync_directory;
 use crate::journal::{JournalError, Position};
-use crate::types::{Sequence, TimestampNs};
 
 const MAGIC: &[u8; 8] = b"FGSNAP01";
 const HEADER_BYTES: usize = 68;
@@ -63,10 +63,9 @@ pub fn apply<S: Sink>(
     payload: &[u8],
     sink: &mut S,
 ) -> Result<(), &'static str> {
-    for record in Records::new(payload) {
-        let command = record.map_err(|_| "a record can't be read")?;
-        let sequence = Sequence(engine.last_sequence().0.saturating_add(1));
-        engine.apply(sequence, TimestampNs(time_ns), &command, sink);
+    let mut records = Records::new(payload);
+    let mut applier = Applier::new();
+    while applier.step(engine, time_ns, &mut records, sink).map_err(|_| "a record can't be read")? {
     }
     Ok(())
 }
@@ -104,7 +103,7 @@ pub fn newest_snapshot(
             }
         }
     }
-    Ok((Engine::new(limits), GENESIS))
+    Ok((Engine::follower(limits), GENESIS))
 }
 
 fn read_snapshot(path: &Path, limits: EngineLimits) -> Option<(Engine, Position)> {
@@ -159,7 +158,11 @@ pub fn write_snapshot(
         fs::rename(&unfinished, &path)?;
         Ok(file.metadata()?.len())
     })();
-    let bytes = written.map_err(failed)?;
+    let bytes = written.map_err(|error| {
+        // It would hold the room that the journal may need.
+        let _ = fs::remove_file(&unfinished);
+        failed(error)
+    })?;
     sync_directory(directory)?;
     let all = paths(directory)?;
     for (_, old) in all.iter().rev().skip(KEEP) {
@@ -187,6 +190,12 @@ impl SnapshotSchedule {
         self.journal_bytes = self.journal_bytes.saturating_add(bytes as u64);
         applied.saturating_sub(self.last_sequence) >= self.interval_commands
             && (self.journal_bytes >= self.last_bytes || self.last_bytes == FIRST_BYTES)
+    }
+
+    /// Puts the next snapshot off until as much again has come.
+    pub(crate) const fn failed(&mut self, applied: u64) {
+        self.last_sequence = applied;
+        self.journal_bytes = 0;
     }
 
     pub(crate) const fn written(&mut self, applied: u64, bytes: u64) {

@@ -1,16 +1,16 @@
 //! From the bytes of a request to commands.
 
+mod fields;
+
+use self::fields::{OrderFields, enumeration, quantity};
 use super::Denial;
 use super::decimal::{self, MICRO};
-use super::scan::{Fields, Malformed, Value};
-use crate::command::{ClientOrderId, NewOrder};
+use super::scan::{Fields, Malformed};
+use crate::command::NewOrder;
 use crate::engine::Engine;
 use crate::error::Reason;
 use crate::instrument::InstrumentSpec;
-use crate::types::{
-    AccountNumber, InstrumentNumber, OrderId, OrderType, PriceTicks, QuantityLots,
-    SelfTradePrevention, Side, TimeInForce, TimestampNs,
-};
+use crate::types::{AccountNumber, InstrumentNumber, OrderId, PriceTicks, QuantityLots, Side};
 
 /// Most instructions of one message.
 pub const INSTRUCTIONS_MAX: usize = 10_000;
@@ -47,157 +47,6 @@ pub struct Instructions {
     pub items: Vec<Instruction>,
 }
 
-/// The fields of an order, compact or in decimals, as they stand in the bytes.
-#[derive(Clone, Copy, Debug, Default)]
-struct OrderFields<'a> {
-    client_order_id: &'a str,
-    symbol: &'a str,
-    account_id: &'a str,
-    price_text: &'a str,
-    stop_text: &'a str,
-    instrument: u32,
-    side: u64,
-    order_type: u64,
-    time_in_force: u64,
-    mode: u64,
-    price: i64,
-    stop_price: i64,
-    quantity: i64,
-    display: i64,
-    min_quantity: i64,
-    post_only: bool,
-    reduce_only: bool,
-    expire_seconds: i64,
-    expire_nanos: i64,
-    expire_ns: u64,
-}
-
-impl<'a> OrderFields<'a> {
-    fn compact(message: &'a [u8]) -> Result<Self, Malformed> {
-        let mut order = Self::default();
-        let mut fields = Fields::new(message);
-        while let Some((number, value)) = fields.advance()? {
-            match number {
-                1 => order.client_order_id = value.text()?,
-                2 => order.instrument = value.uint32()?,
-                3 => order.side = enumeration(value)?,
-                4 => order.order_type = enumeration(value)?,
-                5 => order.time_in_force = enumeration(value)?,
-                6 => order.price = value.sint64()?,
-                7 => order.quantity = value.sint64()?,
-                8 => order.post_only = value.boolean()?,
-                9 => order.mode = enumeration(value)?,
-                10 => order.stop_price = value.sint64()?,
-                11 => order.display = value.sint64()?,
-                12 => order.min_quantity = value.sint64()?,
-                13 => order.reduce_only = value.boolean()?,
-                14 => order.expire_ns = value.varint()?,
-                _ => {}
-            }
-        }
-        Ok(order)
-    }
-
-    fn decimal(message: &'a [u8]) -> Result<Self, Malformed> {
-        let mut order = Self::default();
-        let mut fields = Fields::new(message);
-        while let Some((number, value)) = fields.advance()? {
-            match number {
-                1 => order.client_order_id = value.text()?,
-                2 => order.symbol = value.text()?,
-                3 => order.side = enumeration(value)?,
-                4 => order.order_type = enumeration(value)?,
-                5 => order.time_in_force = enumeration(value)?,
-                6 => order.price_text = value.text()?,
-                7 => order.stop_text = value.text()?,
-                8 => order.quantity = value.int64()?,
-                9 => order.post_only = value.boolean()?,
-                10 => order.reduce_only = value.boolean()?,
-                11 => order.display = value.int64()?,
-                12 => order.min_quantity = value.int64()?,
-                13 => order.mode = enumeration(value)?,
-                14 => order.timestamp(value.message()?)?,
-                15 => order.account_id = value.text()?,
-                _ => {}
-            }
-        }
-        Ok(order)
-    }
-
-    fn timestamp(&mut self, message: &[u8]) -> Result<(), Malformed> {
-        let mut fields = Fields::new(message);
-        while let Some((number, value)) = fields.advance()? {
-            match number {
-                1 => self.expire_seconds = value.int64()?,
-                2 => self.expire_nanos = value.int64()?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn expire_time(&self) -> Result<TimestampNs, Reason> {
-        if self.expire_seconds == 0 && self.expire_nanos == 0 {
-            return Ok(TimestampNs(self.expire_ns));
-        }
-        let nanos = u64::try_from(self.expire_nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
-        let seconds = u64::try_from(self.expire_seconds).ok();
-        let time =
-            seconds.and_then(|seconds| seconds.checked_mul(1_000_000_000)?.checked_add(nanos?));
-        time.map(TimestampNs).ok_or(Reason::ExpiryInvalid)
-    }
-
-    /// Returns the order with prices and quantity as given.
-    fn order(&self, account: AccountNumber) -> Result<NewOrder, Reason> {
-        let side = Side::from_number(self.side).ok_or(Reason::SideInvalid)?;
-        let order_type = OrderType::from_number(self.order_type).ok_or(Reason::OrderTypeInvalid)?;
-        let time_in_force = match (self.time_in_force, order_type) {
-            (0, OrderType::Market) => TimeInForce::Ioc,
-            (0, _) => TimeInForce::Gtc,
-            (number, _) => TimeInForce::from_number(number).ok_or(Reason::TifInvalid)?,
-        };
-        let mode = match self.mode {
-            0 => None,
-            number => {
-                let mode = SelfTradePrevention::from_number(number);
-                Some(mode.ok_or(Reason::SelfTradeModeInvalid)?)
-            }
-        };
-        let id = self.client_order_id.as_bytes();
-        let client_order_id = ClientOrderId::new(id).ok_or(Reason::ClientOrderIdInvalid)?;
-        Ok(NewOrder {
-            account,
-            instrument: InstrumentNumber(self.instrument),
-            side,
-            order_type,
-            time_in_force,
-            post_only: self.post_only,
-            reduce_only: self.reduce_only,
-            self_trade_prevention: mode,
-            price: PriceTicks(self.price),
-            quantity: quantity(self.quantity)?,
-            stop_price: PriceTicks(self.stop_price),
-            display: lots(self.display, Reason::DisplayQtyInvalid)?,
-            min_quantity: lots(self.min_quantity, Reason::MinQtyInvalid)?,
-            expire_time: self.expire_time()?,
-            client_order_id,
-            key: crate::command::CommandKey(0),
-        })
-    }
-}
-
-fn enumeration(value: Value<'_>) -> Result<u64, Malformed> {
-    value.uint32().map(u64::from)
-}
-
-fn lots(value: i64, reason: Reason) -> Result<QuantityLots, Reason> {
-    u32::try_from(value).map(QuantityLots).map_err(|_| reason)
-}
-
-fn quantity(value: i64) -> Result<QuantityLots, Reason> {
-    lots(value, if value < 0 { Reason::QuantityLot } else { Reason::QuantityMax })
-}
-
 /// An order in decimals, on the way to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreateOrder<'a> {
@@ -227,7 +76,8 @@ pub fn create_order<'a>(
     fields.instrument = spec.number.0;
     fields.price = price(fields.price_text, "price", spec)?;
     fields.stop_price = price(fields.stop_text, "stop_price", spec)?;
-    let order = fields.order(account).map_err(|reason| order_denial(reason, &fields, spec))?;
+    let mut order = NewOrder::BLANK;
+    fields.fill(account, &mut order).map_err(|reason| order_denial(reason, &fields, spec))?;
     Ok(CreateOrder { order, account_id: fields.account_id })
 }
 
@@ -329,9 +179,19 @@ pub fn amend_order(message: &[u8], engine: &Engine) -> Result<AmendOrder, Denial
     })
 }
 
-fn compact_order(message: &[u8], account: AccountNumber) -> Result<Instruction, Malformed> {
+/// Reads an order where it is to stand: copied right after, it would wait for memory.
+fn compact_order(
+    message: &[u8],
+    account: AccountNumber,
+    instruction: &mut Instruction,
+) -> Result<(), Malformed> {
     let fields = OrderFields::compact(message)?;
-    Ok(fields.order(account).map_or_else(Instruction::Refused, Instruction::Create))
+    *instruction = Instruction::Create(NewOrder::BLANK);
+    let Instruction::Create(order) = instruction else { return Ok(()) };
+    if let Err(reason) = fields.fill(account, order) {
+        *instruction = Instruction::Refused(reason);
+    }
+    Ok(())
 }
 
 /// Reads a `BatchCreateOrdersRequest`.
@@ -344,7 +204,7 @@ pub fn batch(message: &[u8], account: AccountNumber) -> Result<Instructions, Den
     while let Some((number, value)) = fields.advance()? {
         match number {
             1 => value.text()?.clone_into(&mut batch.request_id),
-            2 => batch.items.push(compact_order(value.message()?, account)?),
+            2 => compact_order(value.message()?, account, added(&mut batch.items)?)?,
             3 => value.text()?.clone_into(&mut batch.account_id),
             _ => {}
         }
@@ -362,11 +222,16 @@ pub fn session(message: &[u8], account: AccountNumber) -> Result<Instructions, D
     while let Some((number, value)) = fields.advance()? {
         match number {
             1 => value.text()?.clone_into(&mut session.request_id),
-            2 => session.items.push(instruction(value.message()?, account)?),
+            2 => instruction(value.message()?, account, added(&mut session.items)?)?,
             _ => {}
         }
     }
     check_size(session)
+}
+
+fn added(items: &mut Vec<Instruction>) -> Result<&mut Instruction, Malformed> {
+    items.push(Instruction::Refused(Reason::FieldRequired));
+    items.last_mut().ok_or(Malformed)
 }
 
 fn check_size(instructions: Instructions) -> Result<Instructions, Denial> {
@@ -387,18 +252,21 @@ fn check_size(instructions: Instructions) -> Result<Instructions, Denial> {
 }
 
 /// Reads one `OrderInstruction`: of its alternatives the last one counts.
-fn instruction(message: &[u8], account: AccountNumber) -> Result<Instruction, Malformed> {
-    let mut found = Instruction::Refused(Reason::FieldRequired);
+fn instruction(
+    message: &[u8],
+    account: AccountNumber,
+    found: &mut Instruction,
+) -> Result<(), Malformed> {
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.advance()? {
         match number {
-            1 => found = compact_order(value.message()?, account)?,
-            2 => found = Instruction::Cancel(OrderId(cancel(value.message()?)?)),
-            3 => found = compact_amend(value.message()?)?,
+            1 => compact_order(value.message()?, account, found)?,
+            2 => *found = Instruction::Cancel(OrderId(cancel(value.message()?)?)),
+            3 => *found = compact_amend(value.message()?)?,
             _ => {}
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn compact_amend(message: &[u8]) -> Result<Instruction, Malformed> {

