@@ -15,6 +15,7 @@ from vyper.compiler import compile_code
 from chains import BUYER, CHAIN_ID, GWEI, OPERATOR, SELLER, Exchange, exchange, sign
 from farmgate.blockchain import registry, store
 from farmgate.blockchain.facade import (
+    ContractWallets,
     ForwardContract,
     Operation,
     Payload,
@@ -26,6 +27,7 @@ from farmgate.blockchain.facade import (
     registration,
     settlement,
 )
+from farmgate.errors import DomainError
 from farmgate.ports.chain import Offer, Request, RevertedError
 
 ROOT = Path(__file__).parents[2]
@@ -204,8 +206,26 @@ def test_wallet_that_is_a_contract_signs_by_itself(world: Exchange) -> None:
         receipt = world.chain.receipt(deployed.hash)
         assert receipt
         contract = world.contract(seller=receipt.contract_address)
+        asked = ContractWallets(lambda: world.chain, OPERATOR.address, is_enabled=True)
         for signature in (b"anything", bytes(1024), bytes(65)):
             assert refusal(world, signed(domain, contract, seller=signature)) == expected
+            found = judged(asked, digest(domain, contract), signature, contract.seller)
+            assert found == ("" if not expected else "SIGNATURE_INVALID")
+        for signature, wallet in ((b"", SELLER.address), (bytes(1_025), contract.seller)):
+            assert judged(asked, bytes(32), signature, wallet) == "SIGNATURE_INVALID"
+        # A registry is no wallet: it refuses to be asked.
+        assert judged(asked, bytes(32), b"", domain.verifying_contract) == "SIGNATURE_INVALID"
+    off = ContractWallets(lambda: world.chain, OPERATOR.address, is_enabled=False)
+    assert judged(off, bytes(32), b"", SELLER.address) == "CHAIN_DISABLED"
+
+
+def judged(wallets: ContractWallets, digested: bytes, signature: bytes, wallet: str) -> str:
+    """Returns why a signature is refused, or ""."""
+    try:
+        wallets.check(digested, signature, wallet)
+    except DomainError as error:
+        return error.reason
+    return ""
 
 
 def test_artifact_is_what_the_source_gives() -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from farmgate.blockchain import store
+from farmgate.blockchain.contract_wallets import ContractWallets
 from farmgate.blockchain.event_store import events_of
 from farmgate.blockchain.library import Library, Stored
 from farmgate.blockchain.typed_data import (
@@ -49,6 +50,7 @@ from farmgate.ports.ids import Ids
 __all__ = [
     "TEXT_BYTES_MAX",
     "ChainOperations",
+    "ContractWallets",
     "Event",
     "ForwardContract",
     "Kind",

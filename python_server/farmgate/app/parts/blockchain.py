@@ -11,7 +11,13 @@ from sqlalchemy import Connection
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.secrets import operator_key
 from farmgate.app.settings import Settings, SettingsError
-from farmgate.blockchain.facade import ChainOperations, Library, address_of, checksummed
+from farmgate.blockchain.facade import (
+    ChainOperations,
+    ContractWallets,
+    Library,
+    address_of,
+    checksummed,
+)
 from farmgate.blockchain.feed import Feed
 from farmgate.blockchain.jobs import Driver
 from farmgate.blockchain.logic import Desk
@@ -45,6 +51,7 @@ class Opened:
 
     Attributes:
         operations: Asks for operations, and tells of them.
+        contract_wallets: Judges signatures of wallets that are contracts.
         library: Keeps content.
         content: The store of bytes.
         pump: Drives the operations.
@@ -57,6 +64,7 @@ class Opened:
     """
 
     operations: ChainOperations
+    contract_wallets: ContractWallets
     library: Library
     content: Content
     pump: Pump
@@ -115,6 +123,7 @@ def open_chain(base: Base) -> Opened:
     )
     return Opened(
         operations=operations,
+        contract_wallets=ContractWallets(chain, operator, is_enabled=bool(chain_id)),
         library=library,
         content=content,
         pump=pump,
