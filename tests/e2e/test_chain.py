@@ -50,6 +50,7 @@ def test_file_goes_up_and_comes_back(exchange: Exchange, token: str, size: int) 
     assert got.content == data
     assert got.headers["content-type"] == ("application/pdf" if size > 9 else "text/plain")
     assert got.headers["x-content-type-options"] == "nosniff"
+    assert got.headers["content-disposition"] == "attachment"
 
 
 def test_what_is_too_large_or_nobodys(exchange: Exchange, token: str) -> None:

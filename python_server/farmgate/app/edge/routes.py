@@ -110,7 +110,11 @@ def _retry() -> dict[str, Any]:
 
 def _stream(options: EdgeOptions, binding: Binding) -> list[dict[str, Any]]:
     match: dict[str, Any] = {"safe_regex": {"regex": binding.pattern}}
-    if binding.is_http_body:
+    if binding.is_http_body and not binding.method.rule.accepts_stream_ticket:
+        # A file, and not events: somebody may have uploaded it. No page shows it as its own.
+        attachment = {"append": set_header("content-disposition", "attachment")}
+        variants = [_variant(match, {HEADERS: _mutation(response_mutations=[attachment])})]
+    elif binding.is_http_body:
         variants = [_variant(match)]
     else:
         accepts = {"name": "accept", "string_match": {"contains": "text/event-stream"}}
