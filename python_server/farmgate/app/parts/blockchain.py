@@ -136,8 +136,15 @@ def open_chain(base: Base) -> Opened:
     )
 
 
-def part(base: Base, opened: Opened) -> Part:
-    """Returns the RPCs of the chain and of content, and what drives both."""
+def part(base: Base, opened: Opened, *, drives: bool = True) -> Part:
+    """Returns the RPCs of the chain and of content, and what drives both.
+
+    Args:
+        base: What it builds on.
+        opened: The chain and the content.
+        drives: Whether this process works on the chain and pins content; one that does not leaves
+            it to another one.
+    """
     settings, database = base.settings, base.database
     is_enabled = opened.operations.is_enabled
     operations = Driver(
@@ -174,8 +181,8 @@ def part(base: Base, opened: Opened) -> Part:
             desk,
             shelf,
             feed,
-            *([operations] if is_enabled else []),
-            *([pins] if settings.ipfs_url else []),
+            *([operations] if is_enabled and drives else []),
+            *([pins] if settings.ipfs_url and drives else []),
         ],
         checks=[
             *([on_chain] if is_enabled else []),
