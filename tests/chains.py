@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from farmgate.blockchain.steps import Policy
 from farmgate.blockchain.values import deployment
 from farmgate.db import migrations
 from farmgate.db.engine import Database
-from farmgate.ports.chain import Chain
+from farmgate.ports.chain import Chain, Receipt
 from farmgate.ports.chain_embedded import EmbeddedChain
 from farmgate.ports.chain_web3 import http_chain
 from farmgate.ports.clock import FakeClock
@@ -213,6 +214,17 @@ class Exchange:
             lambda tx: self.operations.evidence(tx, reference), is_write=False
         )
         return [event.name for event in events]
+
+
+def receipt_of(chain: Chain, transaction_hash: str) -> Receipt:
+    """Returns the receipt of a transaction; a node makes its block a moment after it was sent."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        receipt = chain.receipt(transaction_hash)
+        if receipt is not None:
+            return receipt
+        time.sleep(0.005)
+    raise AssertionError("It got into no block.")
 
 
 def sign(account: Any, domain: SigningDomain, contract: ForwardContract) -> bytes:

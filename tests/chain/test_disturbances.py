@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chains import CHAIN_ID, GWEI, OPERATOR, Anvil, Exchange, anvil, exchange
+from chains import CHAIN_ID, GWEI, OPERATOR, Anvil, Exchange, anvil, exchange, receipt_of
 from farmgate.blockchain import event_store, store
 from farmgate.blockchain.facade import Kind, State
 from farmgate.blockchain.steps import Policy, first_free
@@ -268,7 +268,7 @@ def test_same_transaction_twice_is_no_mistake(world: Exchange) -> None:
     world.chain.send(signed.raw)
     world.chain.send(signed.raw)
     node(world).mine()
-    assert world.chain.receipt(signed.hash)
+    receipt_of(world.chain, signed.hash)
     with pytest.raises(NonceTakenError):
         world.chain.send(signed.raw)
 

@@ -12,7 +12,7 @@ from eth_account import Account
 from sqlalchemy import Connection
 from vyper.compiler import compile_code
 
-from chains import BUYER, CHAIN_ID, GWEI, OPERATOR, SELLER, Exchange, exchange, sign
+from chains import BUYER, CHAIN_ID, GWEI, OPERATOR, SELLER, Exchange, exchange, receipt_of, sign
 from farmgate.blockchain import registry, store
 from farmgate.blockchain.facade import (
     ContractWallets,
@@ -203,8 +203,7 @@ def test_wallet_that_is_a_contract_signs_by_itself(world: Exchange) -> None:
         offer = Offer(nonce, world.chain.estimate(request) * 2, 10 * GWEI, GWEI)
         deployed = world.chain.sign(request, offer, bytes(OPERATOR.key))
         world.chain.send(deployed.raw)
-        receipt = world.chain.receipt(deployed.hash)
-        assert receipt
+        receipt = receipt_of(world.chain, deployed.hash)
         contract = world.contract(seller=receipt.contract_address)
         asked = ContractWallets(lambda: world.chain, OPERATOR.address, is_enabled=True)
         for signature in (b"anything", bytes(1024), bytes(65)):

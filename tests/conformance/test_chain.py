@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chains import CHAIN_ID, GWEI, OPERATOR, SELLER, Anvil, anvil
+from chains import CHAIN_ID, GWEI, OPERATOR, SELLER, Anvil, anvil, receipt_of
 from farmgate.errors import DomainError
 from farmgate.ports.chain import Chain, NonceTakenError, Offer, Request, RevertedError
 from farmgate.ports.chain_embedded import EmbeddedChain
@@ -56,8 +56,7 @@ def test_transaction_from_signing_to_its_block(chain: Chain) -> None:
     assert chain.receipt(signed.hash) is None
     chain.send(signed.raw)
     chain.advance()
-    receipt = chain.receipt(signed.hash)
-    assert receipt
+    receipt = receipt_of(chain, signed.hash)
     assert receipt.is_successful
     assert receipt.gas_used == 21_000
     block = chain.block(receipt.block_number)
@@ -98,8 +97,7 @@ def test_logs_come_with_their_blocks(chain: Chain) -> None:
     code = bytes.fromhex("602a600052600160206000a100")
     made = send(chain, Request(OPERATOR.address, "", code), 0)
     chain.advance()
-    receipt = chain.receipt(made)
-    assert receipt
+    receipt = receipt_of(chain, made)
     address = receipt.contract_address
     logs = chain.logs([address], 0, chain.head().number)
     assert [log.topics for log in logs] == [((1).to_bytes(32, "big"),)]
@@ -107,8 +105,7 @@ def test_logs_come_with_their_blocks(chain: Chain) -> None:
     assert logs[0].block_hash == receipt.block_hash
     assert logs[0].transaction_hash == made
     last = send(chain, Request(OPERATOR.address, SELLER.address, b"", 1), 1)
-    after = chain.receipt(last)
-    assert after
+    after = receipt_of(chain, last)
     assert chain.logs([address], receipt.block_number + 1, after.block_number) == []
 
 
