@@ -12,8 +12,8 @@ from farmgate.blockchain import store
 from farmgate.blockchain.facade import State
 
 PROGRAM = Path(__file__).with_name("pumper.py")
-KILLS = 6
-CONTRACTS = 40
+KILLS = 4
+CONTRACTS = 30
 
 
 def test_killed_again_and_again_each_contract_is_registered_once(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_killed_again_and_again_each_contract_is_registered_once(tmp_path: Path)
             )
             assert worker.stdout
             assert worker.stdout.readline() == "working\n"
-            # Any instant of its work; forty registrations take it seconds.
+            # Any instant of its work; thirty registrations take it seconds.
             time.sleep(dice.random() * 0.3)
             worker.kill()
             worker.wait()
