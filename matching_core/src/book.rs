@@ -1,12 +1,15 @@
 //! The book of one instrument: its rules and its two sides.
 #![allow(
     clippy::arithmetic_side_effects,
-    reason = "prices lie between the instrument's bounds, which `instrument::check` keeps small"
+    clippy::indexing_slicing,
+    reason = "prices lie between the instrument's bounds, which `instrument::check` keeps small; \
+              sides are numbered 1 and 2"
 )]
 
 use crate::instrument::InstrumentSpec;
 use crate::ladder::Ladder;
-use crate::types::{PriceTicks, Sequence, Side};
+use crate::stops::Stops;
+use crate::types::{PriceTicks, Sequence, Side, TimestampNs};
 
 /// What an instrument traded on one day, counted in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +55,25 @@ impl DayFigures {
     }
 }
 
+/// A volatility auction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimedAuction {
+    pub(crate) ends: TimestampNs,
+    /// Price around which the band lies.
+    pub(crate) reference: PriceTicks,
+    pub(crate) is_extended: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
     pub(crate) spec: InstrumentSpec,
     pub(crate) buys: Ladder,
     pub(crate) sells: Ladder,
+    pub(crate) stops: Stops,
+    /// Order that bettered the market first and still leads its side, by number; 0 for none.
+    pub(crate) top: [u64; 2],
+    /// The auction that is under way, when it ends by itself.
+    pub(crate) auction: Option<TimedAuction>,
     pub(crate) last_trade: Option<PriceTicks>,
     pub(crate) day: DayFigures,
     /// Sequence of the last command that changed market data.
@@ -69,6 +86,9 @@ impl Book {
         Self {
             buys: Ladder::new(Side::Buy, span),
             sells: Ladder::new(Side::Sell, span),
+            stops: Stops::new(),
+            top: [0; 2],
+            auction: None,
             spec,
             last_trade: None,
             day: DayFigures::default(),
@@ -91,7 +111,7 @@ impl Book {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.buys.best().is_none() && self.sells.best().is_none()
+        self.buys.best().is_none() && self.sells.best().is_none() && self.stops.is_empty()
     }
 
     pub(crate) fn price(&self, level: u32) -> PriceTicks {
@@ -101,6 +121,18 @@ impl Book {
     /// Returns the level of a price between the instrument's bounds.
     pub(crate) fn level(&self, price: PriceTicks) -> u32 {
         u32::try_from(price.0 - self.spec.price_min.0).unwrap_or(0)
+    }
+
+    /// Notes that an order betters its side.
+    pub(crate) const fn set_top(&mut self, side: Side, number: u64) {
+        self.top[side as usize - 1] = number;
+    }
+
+    /// Notes that an order gave its place away.
+    pub(crate) const fn forget_top(&mut self, side: Side, number: u64) {
+        if self.top[side as usize - 1] == number {
+            self.top[side as usize - 1] = 0;
+        }
     }
 
     /// Returns the best price of a side.

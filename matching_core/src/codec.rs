@@ -10,7 +10,7 @@ mod decode;
 
 use crate::command::{Command, CommandKey, NewOrder};
 use crate::instrument::InstrumentSpec;
-use crate::types::{PriceTicks, QuantityLots, SelfTradePrevention, Side, TimestampNs};
+use crate::types::{Allocation, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimestampNs};
 
 pub use self::decode::{Records, decode};
 
@@ -32,6 +32,8 @@ const TRANSFER: u8 = 8;
 const DEFINE_INSTRUMENT: u8 = 9;
 const SET_PHASE: u8 = 10;
 const ADVANCE_TIME: u8 = 11;
+/// An instrument with its band and its way to share; without them it is [`DEFINE_INSTRUMENT`].
+const DEFINE_INSTRUMENT_2: u8 = 12;
 
 const POST_ONLY: u8 = 1;
 const REDUCE_ONLY: u8 = 2;
@@ -163,7 +165,13 @@ fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
 }
 
 fn encode_instrument(spec: &InstrumentSpec, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[DEFINE_INSTRUMENT, spec.kind.number(), spec.phase.number()]);
+    let plain = spec.band_ticks == 0
+        && spec.volatility_auction_ns == 0
+        && spec.allocation == Allocation::Fifo
+        && spec.fifo_percent == 0
+        && spec.share_min_lots == 0;
+    let code = if plain { DEFINE_INSTRUMENT } else { DEFINE_INSTRUMENT_2 };
+    out.extend_from_slice(&[code, spec.kind.number(), spec.phase.number()]);
     for number in [spec.number.0, spec.base_asset.0, spec.quote_asset.0, spec.deposit_bps] {
         put_u32(out, number);
     }
@@ -185,6 +193,11 @@ fn encode_instrument(spec: &InstrumentSpec, out: &mut Vec<u8>) {
         put_i64(out, number);
     }
     put_text(out, &spec.symbol);
+    if !plain {
+        put_i64(out, spec.band_ticks);
+        put_u64(out, spec.volatility_auction_ns);
+        out.extend_from_slice(&[spec.allocation.number(), spec.fifo_percent, spec.share_min_lots]);
+    }
 }
 
 fn put_u32(out: &mut Vec<u8>, value: u32) {

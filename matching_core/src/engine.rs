@@ -7,7 +7,10 @@
               anything wrong is acknowledged"
 )]
 
+mod allocation;
 mod amend;
+mod auction;
+mod checks;
 mod closing;
 mod control;
 mod entry;
@@ -15,6 +18,7 @@ mod funds;
 mod matching;
 mod rules;
 mod settlement;
+mod stops;
 mod view;
 
 use std::collections::BTreeSet;
@@ -37,6 +41,7 @@ use crate::types::{
 /// Nanoseconds of a day.
 pub(crate) const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
 
+pub use self::auction::Indication;
 pub use self::view::PositionView;
 pub use crate::book::DayFigures;
 pub use crate::idempotency::{command_key, item_key};
@@ -109,6 +114,10 @@ pub struct Engine {
     pub(crate) slab: Slab,
     pub(crate) answers: Answers,
     pub(crate) expiries: BTreeSet<(TimestampNs, OrderId)>,
+    /// Auctions that end by themselves, by time and book.
+    pub(crate) auctions: BTreeSet<(TimestampNs, usize)>,
+    /// Books in which the present command's trades reached stops.
+    due_books: Vec<usize>,
     scratch: Vec<u32>,
 }
 
@@ -147,6 +156,8 @@ impl Engine {
             slab: Slab::new(),
             answers: Answers::new(),
             expiries: BTreeSet::new(),
+            auctions: BTreeSet::new(),
+            due_books: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -219,6 +230,9 @@ impl Engine {
         self.time = self.time.max(time);
         sink.begin(sequence, self.time);
         let outcome = self.dispatch(command, sink);
+        if !self.due_books.is_empty() {
+            self.run_stops(sink);
+        }
         let key = key_of(command);
         if key.0 != 0 {
             self.remember(key, command, &outcome);

@@ -8,6 +8,7 @@ use crate::error::Refusal;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, OrderType,
     Phase, PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce, TimestampNs,
+    TradeKind,
 };
 
 /// The answer to a command.
@@ -127,7 +128,9 @@ pub struct Trade {
     pub price: PriceTicks,
     /// Quantity.
     pub quantity: QuantityLots,
-    /// Side of the incoming order.
+    /// How it came about.
+    pub kind: TradeKind,
+    /// Side of the incoming order; in an auction that of the later order.
     pub aggressor: Side,
     /// Order that rested.
     pub maker_order: OrderId,

@@ -1,7 +1,8 @@
 //! What an instrument is: its grid, its bounds and its fees.
 
 use crate::types::{
-    AssetNumber, InstrumentKind, InstrumentNumber, Phase, PriceTicks, QuantityLots,
+    Allocation, AssetNumber, InstrumentKind, InstrumentNumber, Phase, PriceTicks, QuantityLots,
+    Side,
 };
 
 /// Longest symbol, in bytes.
@@ -51,6 +52,17 @@ pub struct InstrumentSpec {
     pub taker_fee_centi_bps: i32,
     /// Share of the value that both sides of a FORWARD deposit, in hundredths of a per cent.
     pub deposit_bps: u32,
+    /// How far a trade may be from the one before the command; a further one starts a volatility
+    /// auction instead. 0 for no band.
+    pub band_ticks: i64,
+    /// How long a volatility auction lasts.
+    pub volatility_auction_ns: u64,
+    /// How lots are shared among the orders of one price.
+    pub allocation: Allocation,
+    /// Of a split: per cent that go to the earliest orders.
+    pub fifo_percent: u8,
+    /// In proportion: smaller shares than this become nothing.
+    pub share_min_lots: u8,
     /// Phase.
     pub phase: Phase,
 }
@@ -59,6 +71,9 @@ pub struct InstrumentSpec {
 pub const FEE_CENTI_BPS_MAX: i32 = 100_000;
 /// Greatest value an order can have, in minor units: room for sums of a million of them.
 const NOTIONAL_MINOR_MAX: i128 = 1 << 60;
+
+/// Longest volatility auction: an hour.
+const VOLATILITY_AUCTION_NS_MAX: u64 = 3_600 * 1_000_000_000;
 
 impl InstrumentSpec {
     /// Tells what keeps these rules from being listed: the field and why, or `None`.
@@ -92,11 +107,35 @@ impl InstrumentSpec {
             (fees.contains(&self.taker_fee_centi_bps), "taker_fee"),
             (self.taker_fee_centi_bps >= self.maker_fee_centi_bps.saturating_abs(), "taker_fee"),
             (self.deposit_bps <= 10_000, "deposit"),
+            ((0..=PRICE_SPAN_TICKS_MAX).contains(&self.band_ticks), "band"),
+            (self.volatility_auction_ns <= VOLATILITY_AUCTION_NS_MAX, "volatility_auction"),
+            (self.band_ticks == 0 || self.volatility_auction_ns > 0, "volatility_auction"),
+            (self.fifo_percent <= 100, "fifo_percent"),
             (value_max <= NOTIONAL_MINOR_MAX, "max_lots"),
             (base_max <= NOTIONAL_MINOR_MAX, "lot_size"),
             (self.base_asset != self.quote_asset, "base_asset"),
         ];
         rules.into_iter().find(|(holds, _)| !holds).map(|(_, field)| field)
+    }
+
+    /// Returns the worst price that an order may trade at when it starts from `price`.
+    #[must_use]
+    pub const fn protected(&self, side: Side, price: PriceTicks) -> PriceTicks {
+        PriceTicks(match side {
+            Side::Buy => price.0.saturating_add(self.protection_ticks),
+            Side::Sell => price.0.saturating_sub(self.protection_ticks),
+        })
+    }
+
+    /// Tells whether a trade at `price` lies in the band around the trade before.
+    #[must_use]
+    pub fn is_in_band(&self, reference: Option<PriceTicks>, price: PriceTicks) -> bool {
+        match reference {
+            Some(reference) if self.band_ticks > 0 => {
+                reference.0.abs_diff(price.0) <= self.band_ticks.unsigned_abs()
+            }
+            _ => true,
+        }
     }
 
     /// Tells whether open orders mean the same under the other rules.

@@ -9,12 +9,12 @@
 )]
 
 use crate::bitmap::Bitmap;
-use crate::slab::{NONE, Slab};
+use crate::slab::{ICEBERG, NONE, Slab};
 use crate::types::Side;
 
-/// First and last order, lots, and count of orders. Plain zeros are an empty level, so that the
+/// First and last order, lots that show, count of orders, and lots that do not show. Plain zeros are an empty level, so that the
 /// pages of a wide ladder cost no memory before they are touched.
-type Level = [u64; 3];
+type Level = [u64; 4];
 
 const fn head(level: Level) -> u32 {
     (level[0] & 0xFFFF_FFFF) as u32
@@ -39,7 +39,7 @@ pub(crate) struct Ladder {
 impl Ladder {
     /// Returns an empty side of `span` levels.
     pub(crate) fn new(side: Side, span: usize) -> Self {
-        Self { side, levels: vec![[0; 3]; span], occupied: Bitmap::new(span), best: None }
+        Self { side, levels: vec![[0; 4]; span], occupied: Bitmap::new(span), best: None }
     }
 
     /// Returns the level that trades next.
@@ -74,6 +74,11 @@ impl Ladder {
         (level[1], u32::try_from(level[2]).unwrap_or(u32::MAX))
     }
 
+    /// Returns the lots of a level that do not show.
+    pub(crate) fn hidden(&self, level: u32) -> u64 {
+        self.levels[level as usize][3]
+    }
+
     /// Returns the levels with orders, the best first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         core::iter::successors(self.best, |&level| self.worse(level))
@@ -98,6 +103,9 @@ impl Ladder {
         let level = &mut self.levels[order.level as usize];
         level[1] += u64::from(order.remaining);
         level[2] += 1;
+        if order.is(ICEBERG) {
+            level[3] += u64::from(slab.cold[slot as usize].hidden);
+        }
         let order = &mut slab.hot[slot as usize];
         order.prev = last;
         order.next = NONE;
@@ -121,12 +129,21 @@ impl Ladder {
         level[0] = ends(first, last);
         level[1] -= u64::from(order.remaining);
         level[2] -= 1;
+        if order.is(ICEBERG) {
+            level[3] -= u64::from(slab.cold[slot as usize].hidden);
+        }
         if first == NONE {
             self.occupied.remove(order.level);
             if self.best == Some(order.level) {
                 self.best = self.worse(order.level);
             }
         }
+    }
+
+    /// Takes lots that do not show off an iceberg.
+    pub(crate) fn reduce_hidden(&mut self, slab: &mut Slab, slot: u32, lots: u32) {
+        slab.cold[slot as usize].hidden -= lots;
+        self.levels[slab.hot[slot as usize].level as usize][3] -= u64::from(lots);
     }
 
     /// Takes lots off an order that stays.

@@ -33,6 +33,7 @@ pub mod reference;
 pub mod runtime;
 mod slab;
 pub mod snapshot;
+mod stops;
 pub mod types;
 pub mod wire;
 pub mod workload;

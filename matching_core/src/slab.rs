@@ -22,7 +22,7 @@ pub(crate) struct Hot {
     pub(crate) next: u32,
     /// Previous order of the level, the earlier one.
     pub(crate) prev: u32,
-    /// Lots still open.
+    /// Lots still open, of an iceberg those that show.
     pub(crate) remaining: u32,
     /// Level: ticks above the lowest price of the instrument.
     pub(crate) level: u32,
@@ -30,13 +30,24 @@ pub(crate) struct Hot {
     pub(crate) number: u64,
     /// Beneficial owner.
     pub(crate) owner: u32,
-    /// Index of the book, and the side in the lowest bit.
+    /// Index of the book, the side in the lowest bit, flags in the highest.
     pub(crate) book_and_side: u32,
 }
 
+/// Set in `book_and_side` of an order that shows only a part of itself.
+pub(crate) const ICEBERG: u32 = 1 << 31;
+/// Set in `book_and_side` of an order that may only reduce a position.
+pub(crate) const REDUCES: u32 = 1 << 30;
+/// Set in `book_and_side` of an order that waits for its stop price outside the ladder.
+pub(crate) const PARKED: u32 = 1 << 29;
+
 impl Hot {
     pub(crate) const fn book(self) -> usize {
-        (self.book_and_side >> 1) as usize
+        ((self.book_and_side & (PARKED - 1)) >> 1) as usize
+    }
+
+    pub(crate) const fn is(self, flag: u32) -> bool {
+        self.book_and_side & flag != 0
     }
 
     pub(crate) const fn side(self) -> Side {
@@ -71,6 +82,15 @@ pub(crate) struct Cold {
     pub(crate) time_in_force: TimeInForce,
     pub(crate) self_trade_prevention: SelfTradePrevention,
     pub(crate) post_only: bool,
+    pub(crate) reduce_only: bool,
+    pub(crate) stop_price: PriceTicks,
+    /// Lots shown at a time; 0 for all.
+    pub(crate) display: QuantityLots,
+    /// Lots open that do not show.
+    pub(crate) hidden: u32,
+    pub(crate) min_quantity: QuantityLots,
+    /// Sequence from which it waits for its stop price: the earlier is triggered first.
+    pub(crate) waits_since: u64,
     pub(crate) client_order_id: ClientOrderId,
 }
 
@@ -95,6 +115,12 @@ impl Cold {
         time_in_force: TimeInForce::Gtc,
         self_trade_prevention: SelfTradePrevention::CancelNewest,
         post_only: false,
+        reduce_only: false,
+        stop_price: PriceTicks(0),
+        display: QuantityLots(0),
+        hidden: 0,
+        min_quantity: QuantityLots(0),
+        waits_since: 0,
         client_order_id: ClientOrderId::NONE,
     };
 }
@@ -158,6 +184,15 @@ impl Slab {
         let slot = id.slot();
         let hot = self.hot.get(slot as usize)?;
         (hot.number == id.number() && hot.number != 0).then_some(slot)
+    }
+
+    /// Returns all lots of an order that are still open.
+    pub(crate) fn open_lots(&self, slot: u32) -> u32 {
+        let hot = &self.hot[slot as usize];
+        if hot.is(ICEBERG) {
+            return hot.remaining.saturating_add(self.cold[slot as usize].hidden);
+        }
+        hot.remaining
     }
 
     pub(crate) fn order_id(&self, slot: u32) -> OrderId {

@@ -226,6 +226,10 @@ numbered!(
         InstrumentExpired = 10,
         /// A trade was corrected.
         Correction = 11,
+        /// It could only have increased the position.
+        ReduceOnly = 12,
+        /// The auction it was for is over.
+        AuctionOver = 13,
     }
 );
 
@@ -250,6 +254,36 @@ numbered!(
         Expired = 8,
         /// Gone.
         Delisted = 9,
+    }
+);
+
+impl Phase {
+    /// Tells whether orders gather without trading.
+    #[must_use]
+    pub const fn is_call(self) -> bool {
+        matches!(self, Self::PreOpen | Self::Auction)
+    }
+}
+
+numbered!(
+    /// How a trade came about.
+    TradeKind {
+        /// An order met one that rested.
+        Normal = 1,
+        /// An auction.
+        Auction = 2,
+    }
+);
+
+numbered!(
+    /// How lots are shared among the orders of one price.
+    Allocation {
+        /// The earliest order first.
+        Fifo = 1,
+        /// The order that bettered the market first, then in proportion, then the earliest.
+        ProRata = 2,
+        /// A share to the earliest, the rest in proportion, then the earliest.
+        Split = 3,
     }
 );
 

@@ -11,9 +11,9 @@ use crate::engine::command_key;
 use crate::event::Outcome;
 use crate::instrument::InstrumentSpec;
 use crate::types::{
-    AccountNumber, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber, OWN_OWNER, OrderId,
-    OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
-    TimeInForce, TimestampNs,
+    AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
+    OWN_OWNER, OrderId, OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots,
+    SelfTradePrevention, Side, TimeInForce, TimestampNs,
 };
 
 /// `SplitMix64`: small, fast, and good enough for loads.
@@ -101,8 +101,10 @@ impl Shape {
     pub const WILD: Self = Self {
         name: "wild",
         accounts: 6,
-        instruments: 2,
-        resting: 40,
+        instruments: 4,
+        resting: 100,
+        cancel: 8,
+        amend: 8,
         distance: 6,
         sweep: 12,
         wild: true,
@@ -155,7 +157,15 @@ impl Generator {
     }
 
     fn spec(&self, number: u32) -> InstrumentSpec {
-        let forward = self.shape.wild && number % 2 == 1;
+        let wild = self.shape.wild;
+        let forward = wild && number % 2 == 1;
+        let allocation = match number {
+            2 if wild => Allocation::Split,
+            3 if wild => Allocation::ProRata,
+            _ => Allocation::Fifo,
+        };
+        let shares = allocation != Allocation::Fifo;
+        let band = wild && number != 1;
         let middle = self.middle();
         let reach = (self.shape.distance.cast_signed() + 10) * 2;
         InstrumentSpec {
@@ -178,6 +188,11 @@ impl Generator {
             maker_fee_centi_bps: if forward { -100 } else { 50 },
             taker_fee_centi_bps: 250,
             deposit_bps: if forward { 1_000 } else { 0 },
+            band_ticks: if band { 6 } else { 0 },
+            volatility_auction_ns: if band { 12_000 } else { 0 },
+            allocation,
+            fifo_percent: if shares { 40 } else { 0 },
+            share_min_lots: if shares { 2 } else { 0 },
             phase: Phase::Open,
         }
     }
@@ -293,6 +308,7 @@ impl Generator {
             order.order_type = OrderType::Market;
             order.price = PriceTicks(0);
         }
+        self.vary_kind(order);
         if self.dice.chance(3) {
             order.quantity = QuantityLots(self.dice.below(1_200) as u32);
         }
@@ -301,24 +317,60 @@ impl Generator {
         }
     }
 
+    /// Turns some orders into those that wait, hide, or ask for more.
+    fn vary_kind(&mut self, order: &mut NewOrder) {
+        let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+        if immediate {
+            if self.dice.chance(20) {
+                order.min_quantity = QuantityLots(1 + self.dice.below(6) as u32);
+            }
+        } else if self.dice.chance(20) {
+            order.post_only = false;
+            order.stop_price = PriceTicks(self.price(self.shape.distance));
+            order.order_type = OrderType::StopLimit;
+            if self.dice.chance(50) {
+                order.order_type = OrderType::Stop;
+                order.price = PriceTicks(0);
+            }
+        } else if self.dice.chance(8) {
+            order.post_only = false;
+            order.order_type = OrderType::MarketToLimit;
+            order.price = PriceTicks(0);
+        } else if self.dice.chance(6) && order.time_in_force != TimeInForce::Gtd {
+            order.time_in_force = TimeInForce::Gfa;
+            order.post_only = false;
+        }
+        if self.dice.chance(12) {
+            order.display = QuantityLots(1 + self.dice.below(4) as u32);
+        }
+        if self.dice.chance(15) {
+            order.reduce_only = true;
+        }
+    }
+
     fn mishap(&mut self) -> Command {
         let instrument =
             InstrumentNumber(1 + self.dice.below(self.shape.instruments.into()) as u32);
         let account = AccountNumber(1 + self.dice.below(self.shape.accounts.into()) as u32);
-        match self.dice.below(8) {
+        match self.dice.below(16) {
             0 => Command::MassCancel {
-                account: self.dice.chance(70).then_some(account),
+                account: self.dice.chance(90).then_some(account),
                 instrument: self.dice.chance(50).then_some(instrument),
                 side: Side::from_number(self.dice.below(3)),
                 reason: CancelReason::User,
             },
             1 => Command::AdvanceTime,
-            2 => Command::SetPhase {
+            2..=5 => Command::SetPhase {
                 instrument,
-                phase: if self.dice.chance(20) { Phase::Halted } else { Phase::Open },
+                phase: match self.dice.below(20) {
+                    0 => Phase::Halted,
+                    1 => Phase::PreOpen,
+                    2..=5 => Phase::Auction,
+                    _ => Phase::Open,
+                },
             },
-            3 => Command::RestrictAccount { account, restricted: self.dice.chance(20) },
-            4 => Command::CancelOrder {
+            6 => Command::RestrictAccount { account, restricted: self.dice.chance(5) },
+            7 => Command::CancelOrder {
                 account: Some(account),
                 order_id: OrderId(self.dice.below(1 << 30)),
                 reason: CancelReason::User,

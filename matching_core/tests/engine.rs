@@ -9,115 +9,14 @@
 )]
 
 use matching_core::command::{ClientOrderId, Command, CommandKey, NewOrder};
-use matching_core::engine::{Admission, Engine, EngineLimits, command_key};
+use matching_core::engine::{Admission, command_key};
 use matching_core::error::Reason;
-use matching_core::event::{Outcome, Silent};
-use matching_core::instrument::InstrumentSpec;
+use matching_core::event::Outcome;
 use matching_core::types::*;
 
-const CORN: InstrumentNumber = InstrumentNumber(1);
-const FORWARD: InstrumentNumber = InstrumentNumber(2);
-const USD: AssetNumber = AssetNumber(1);
-const BUSHELS: AssetNumber = AssetNumber(2);
-const SELLER: AccountNumber = AccountNumber(1);
-const BUYER: AccountNumber = AccountNumber(2);
-const TWIN: AccountNumber = AccountNumber(3);
+mod market;
 
-struct Market {
-    engine: Engine,
-    now: u64,
-}
-
-fn spec(symbol: &str, kind: InstrumentKind) -> InstrumentSpec {
-    InstrumentSpec {
-        number: InstrumentNumber(0),
-        symbol: symbol.into(),
-        kind,
-        base_asset: BUSHELS,
-        quote_asset: USD,
-        tick_size_micro: 2_500,
-        tick_value_minor: 2_500,
-        lot_size_minor: 100_000,
-        min_lots: QuantityLots(1),
-        max_lots: QuantityLots(1_000),
-        price_min: PriceTicks(1_000),
-        price_max: PriceTicks(3_000),
-        limit_low: PriceTicks(1_500),
-        limit_high: PriceTicks(2_500),
-        protection_ticks: 20,
-        max_notional_minor: 0,
-        maker_fee_centi_bps: 50,
-        taker_fee_centi_bps: 250,
-        deposit_bps: 1_000,
-        phase: Phase::Open,
-    }
-}
-
-impl Market {
-    fn new() -> Self {
-        let mut market = Self { engine: Engine::new(EngineLimits::default()), now: 1_000 };
-        for code in ["USD", "CORN"] {
-            market.apply(Command::RegisterAsset { code: code.into() });
-        }
-        for (id, owner) in [(1, 1), (2, 2), (3, 2)] {
-            market.apply(Command::OpenAccount {
-                id: [id; 16],
-                owner: OwnerNumber(owner),
-                self_trade_prevention: SelfTradePrevention::CancelNewest,
-                max_open_orders: 100,
-            });
-        }
-        for account in [SELLER, BUYER, TWIN] {
-            market.deposit(account, USD, 10_000_000_000);
-            market.deposit(account, BUSHELS, 100_000_000);
-        }
-        for (symbol, kind) in [("CORN", InstrumentKind::Spot), ("CORN-F", InstrumentKind::Forward)]
-        {
-            market.apply(Command::DefineInstrument(Box::new(spec(symbol, kind))));
-        }
-        market
-    }
-
-    fn apply(&mut self, command: Command) -> Outcome {
-        self.now += 1;
-        let sequence = Sequence(self.engine.last_sequence().0 + 1);
-        self.engine.apply(sequence, TimestampNs(self.now), &command, &mut Silent)
-    }
-
-    fn deposit(&mut self, account: AccountNumber, asset: AssetNumber, amount: i64) {
-        let key = CommandKey(0);
-        let outcome = self.apply(Command::Transfer { account, asset, amount, key });
-        assert_eq!(outcome.refusal, None);
-    }
-
-    fn order(&mut self, order: NewOrder) -> Outcome {
-        self.apply(Command::NewOrder(order))
-    }
-
-    fn balance(&self, account: AccountNumber, asset: AssetNumber) -> (i64, i64) {
-        let mut balances = self.engine.balances(account);
-        balances.find(|balance| balance.0 == asset).map_or((0, 0), |(_, total, held)| (total, held))
-    }
-
-    fn check(&self) {
-        for asset in [USD, BUSHELS] {
-            let accounts = self.engine.accounts();
-            let sum: i64 = accounts.map(|account| self.balance(account.number, asset).0).sum();
-            assert_eq!(sum, self.engine.issued(asset), "money is conserved");
-        }
-        for account in self.engine.accounts().skip(1) {
-            for (_, total, held) in self.engine.balances(account.number) {
-                assert!(total >= held && held >= 0, "{total} {held}");
-            }
-        }
-        let mut bytes = Vec::new();
-        self.engine.write_snapshot(&mut bytes).unwrap();
-        let limits = EngineLimits::default();
-        let mut read = Engine::read_snapshot(&mut bytes.as_slice(), limits).unwrap();
-        read.lead().unwrap();
-        assert_eq!(read.state_hash(), self.engine.state_hash());
-    }
-}
+use market::*;
 
 fn limit(account: AccountNumber, side: Side, price: i64, lots: u32) -> NewOrder {
     NewOrder {

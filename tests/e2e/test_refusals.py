@@ -46,8 +46,17 @@ BAD_ORDERS = [
     ({"client_order_id": "é"}, 400, "CLIENT_ORDER_ID_INVALID"),
     ({"self_trade_prevention": 9}, 400, "SELF_TRADE_MODE_INVALID"),
     ({"account_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}, 404, "ACCOUNT_UNKNOWN"),
-    ({"type": "ORDER_TYPE_STOP"}, 501, "ORDER_TYPE_UNSUPPORTED"),
-    ({"display_lots": 1}, 501, "ORDER_TYPE_UNSUPPORTED"),
+    ({"type": "ORDER_TYPE_STOP", "price": ""}, 400, "STOP_PRICE_REQUIRED"),
+    ({"type": "ORDER_TYPE_STOP", "stop_price": "4.6000"}, 400, "PRICE_NOT_ALLOWED"),
+    ({"type": "ORDER_TYPE_STOP_LIMIT", "stop_price": "4.6001"}, 400, "PRICE_TICK"),
+    ({"type": "ORDER_TYPE_STOP_LIMIT", "stop_price": "9999"}, 400, "PRICE_RANGE"),
+    ({"stop_price": "4.6000"}, 400, "PRICE_NOT_ALLOWED"),
+    ({"type": "ORDER_TYPE_MARKET_TO_LIMIT"}, 400, "PRICE_NOT_ALLOWED"),
+    ({"display_lots": 2}, 400, "DISPLAY_QTY_INVALID"),
+    ({"display_lots": -1}, 400, "DISPLAY_QTY_INVALID"),
+    ({"min_lots": 1}, 400, "MIN_QTY_INVALID"),
+    ({"min_lots": 2, "time_in_force": "TIME_IN_FORCE_IOC"}, 400, "MIN_QTY_INVALID"),
+    ({"reduce_only": True}, 501, "ORDER_TYPE_UNSUPPORTED"),
 ]
 
 

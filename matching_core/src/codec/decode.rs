@@ -1,16 +1,17 @@
 //! Journal records back to commands.
 
 use super::{
-    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, CANCEL_ORDER, DEFINE_INSTRUMENT, EXTRAS,
-    KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX,
-    REDUCE_ONLY, REGISTER_ASSET, RESTRICT_ACCOUNT, RecordError, SET_PHASE, TRANSFER,
+    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, CANCEL_ORDER, DEFINE_INSTRUMENT,
+    DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY,
+    RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RESTRICT_ACCOUNT, RecordError, SET_PHASE,
+    TRANSFER,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
 use crate::types::{
-    AccountNumber, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber, OrderId, OrderType,
-    OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimeInForce,
-    TimestampNs,
+    AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
+    OrderId, OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
+    TimeInForce, TimestampNs,
 };
 
 /// Walks the records of a group.
@@ -122,6 +123,7 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
             key: reader.key()?,
         },
         DEFINE_INSTRUMENT => Command::DefineInstrument(Box::new(decode_instrument(reader)?)),
+        DEFINE_INSTRUMENT_2 => Command::DefineInstrument(Box::new(decode_instrument_2(reader)?)),
         SET_PHASE => {
             let phase = reader.numbered(Phase::from_number)?;
             Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
@@ -182,6 +184,18 @@ fn decode_amend(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
     })
 }
 
+fn decode_instrument_2(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
+    let spec = decode_instrument(reader)?;
+    Ok(InstrumentSpec {
+        band_ticks: reader.i64()?,
+        volatility_auction_ns: reader.u64()?,
+        allocation: reader.numbered(Allocation::from_number)?,
+        fifo_percent: reader.u8()?,
+        share_min_lots: reader.u8()?,
+        ..spec
+    })
+}
+
 fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
     let kind = reader.numbered(InstrumentKind::from_number)?;
     let phase = reader.numbered(Phase::from_number)?;
@@ -212,6 +226,11 @@ fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordEr
         maker_fee_centi_bps: reader.i32()?,
         taker_fee_centi_bps: reader.i32()?,
         symbol: reader.text(SYMBOL_BYTES_MAX)?,
+        band_ticks: 0,
+        volatility_auction_ns: 0,
+        allocation: Allocation::Fifo,
+        fifo_percent: 0,
+        share_min_lots: 0,
     })
 }
 

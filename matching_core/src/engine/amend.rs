@@ -9,7 +9,7 @@ use crate::engine::funds::Terms;
 use crate::engine::matching::Incoming;
 use crate::error::{Reason, Refusal};
 use crate::event::{OrderEvent, Outcome, Sink};
-use crate::slab::Cold;
+use crate::slab::{Cold, PARKED};
 use crate::types::{AccountNumber, CancelReason, OrderId, OwnerNumber, PriceTicks, QuantityLots};
 
 impl Engine {
@@ -24,6 +24,9 @@ impl Engine {
         let Some(slot) = self.own_order(Some(account), id) else {
             return self.refused(id, 0, Refusal::plain(Reason::OrderNotFound));
         };
+        if self.slab.hot[slot as usize].is(PARKED) {
+            return self.amend_parked(slot, price, quantity, sink);
+        }
         let cold = self.slab.cold[slot as usize];
         let price = price.unwrap_or(cold.price);
         let quantity = quantity.unwrap_or(cold.quantity);
@@ -60,6 +63,7 @@ impl Engine {
         let mut incoming = Incoming {
             id,
             slot,
+            rests: true,
             book: hot.book(),
             side: hot.side(),
             limit: price,
@@ -71,8 +75,10 @@ impl Engine {
         if let Err(refusal) = self.check_requeue(&mut incoming, cold.held_minor) {
             return self.refused(id, cold.version, refusal);
         }
-        let terms = Terms::of(&self.books[hot.book()].spec);
-        self.books[hot.book()].side_mut(hot.side()).unlink(&mut self.slab, slot);
+        let book = &mut self.books[hot.book()];
+        let terms = Terms::of(&book.spec);
+        book.side_mut(hot.side()).unlink(&mut self.slab, slot);
+        book.forget_top(hot.side(), hot.number);
         self.slab.hot[slot as usize].number = 0;
         self.hold(cold.account, terms.held_asset(hot.side()), -cold.held_minor, id.0, sink);
         self.announce_level(hot.book(), hot.side(), hot.level, sink);
@@ -90,6 +96,9 @@ impl Engine {
             let reason = Reason::PostOnlyWouldTrade;
             return Err(Refusal::about(book.spec.number, reason, [0; 3]));
         }
+        if incoming.cold.reduce_only {
+            self.check_reduces(incoming, incoming.slot)?;
+        }
         self.check_funds(incoming, held)
     }
 
@@ -102,7 +111,7 @@ impl Engine {
             status: self.resting_status(slot),
             filled: cold.filled,
             filled_notional_ticks: filled_notional(cold),
-            remaining: QuantityLots(self.slab.hot[slot as usize].remaining),
+            remaining: QuantityLots(self.slab.open_lots(slot)),
             fees_minor: cold.taker_fee_minor + cold.maker_fee_minor,
             version: cold.version,
             cancel_reason: None,

@@ -5,7 +5,7 @@ use crate::engine::funds::Terms;
 use crate::engine::{DAY_NS, Engine};
 use crate::error::{Reason, Refusal};
 use crate::event::{OrderEvent, OrderState, Outcome, Sink};
-use crate::slab::NONE;
+use crate::slab::{NONE, PARKED};
 use crate::types::{
     AccountNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, QuantityLots, Side,
     TimeInForce,
@@ -52,7 +52,9 @@ impl Engine {
             sink.order(event, &self.resting_state(slot, 0, status, Some(reason)), None);
         }
         self.remove_resting(slot);
-        self.announce_level(hot.book(), hot.side(), hot.level, sink);
+        if !hot.is(PARKED) {
+            self.announce_level(hot.book(), hot.side(), hot.level, sink);
+        }
         Outcome {
             order_id: id,
             sequence: self.last_sequence,
@@ -68,7 +70,8 @@ impl Engine {
         }
     }
 
-    /// Takes lots off a resting order that stays in place.
+    /// Takes lots off a resting order that stays in place, of an iceberg first those that don't
+    /// show.
     pub(crate) fn shrink_resting<S: Sink>(
         &mut self,
         slot: u32,
@@ -78,8 +81,13 @@ impl Engine {
     ) {
         let side = self.slab.hot[slot as usize].side();
         let book = self.slab.hot[slot as usize].book();
-        self.books[book].side_mut(side).reduce(&mut self.slab, slot, lots);
-        let remaining = self.slab.hot[slot as usize].remaining;
+        let hidden = self.slab.cold[slot as usize].hidden.min(lots);
+        let ladder = self.books[book].side_mut(side);
+        if hidden > 0 {
+            ladder.reduce_hidden(&mut self.slab, slot, hidden);
+        }
+        ladder.reduce(&mut self.slab, slot, lots - hidden);
+        let remaining = self.slab.open_lots(slot);
         let id = self.slab.order_id(slot);
         let cold = &mut self.slab.cold[slot as usize];
         cold.quantity.0 -= lots;
@@ -100,7 +108,11 @@ impl Engine {
     pub(crate) fn remove_resting(&mut self, slot: u32) {
         let hot = self.slab.hot[slot as usize];
         let id = self.slab.order_id(slot);
-        self.books[hot.book()].side_mut(hot.side()).unlink(&mut self.slab, slot);
+        if hot.is(PARKED) {
+            self.unpark(slot);
+        } else {
+            self.books[hot.book()].side_mut(hot.side()).unlink(&mut self.slab, slot);
+        }
         self.unlist_order(slot, id);
         self.slab.free(slot);
     }
@@ -182,7 +194,8 @@ impl Engine {
         })
     }
 
-    /// Returns the slots of one book or all: buys, then sells, in the order they would trade.
+    /// Returns the slots of one book or all: buys, then sells, in the order they would trade, then
+    /// those that wait for a price.
     pub(crate) fn book_slots(
         &self,
         instrument: Option<InstrumentNumber>,
@@ -192,13 +205,14 @@ impl Engine {
             .iter()
             .filter(move |book| instrument.is_none_or(|number| book.spec.number == number));
         books.flat_map(move |book| {
-            [&book.buys, &book.sells].into_iter().flat_map(move |ladder| {
+            let resting = [&book.buys, &book.sells].into_iter().flat_map(move |ladder| {
                 ladder.iter().flat_map(move |level| self.level_slots(ladder.head(level)))
-            })
+            });
+            resting.chain(book.stops.slots())
         })
     }
 
-    fn level_slots(&self, head: u32) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn level_slots(&self, head: u32) -> impl Iterator<Item = u32> + '_ {
         let some = |slot: u32| (slot != NONE).then_some(slot);
         core::iter::successors(some(head), move |&slot| some(self.slab.hot[slot as usize].next))
     }
@@ -207,7 +221,10 @@ impl Engine {
     #[must_use]
     pub fn has_expiry_due(&self, time: crate::types::TimestampNs) -> bool {
         let first = self.expiries.first();
-        first.is_some_and(|&(due, _)| due <= time) || time.0 / DAY_NS > self.day
+        let auction = self.auctions.first();
+        first.is_some_and(|&(due, _)| due <= time)
+            || auction.is_some_and(|&(due, _)| due <= time)
+            || time.0 / DAY_NS > self.day
     }
 
     pub(crate) fn advance_time<S: Sink>(&mut self, sink: &mut S) -> Outcome {
@@ -222,6 +239,7 @@ impl Engine {
                 count += 1;
             }
         }
+        self.end_timed_auctions(sink);
         let day = self.time.0 / DAY_NS;
         if day > self.day {
             self.day = day;
@@ -251,7 +269,9 @@ impl Engine {
     }
 
     pub(crate) fn resting_status(&self, slot: u32) -> OrderStatus {
-        if self.slab.cold[slot as usize].filled.0 > 0 {
+        if self.slab.hot[slot as usize].is(PARKED) {
+            OrderStatus::TriggerWait
+        } else if self.slab.cold[slot as usize].filled.0 > 0 {
             OrderStatus::PartiallyFilled
         } else {
             OrderStatus::New

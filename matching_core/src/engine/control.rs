@@ -175,13 +175,20 @@ impl Engine {
         let phase = spec.phase;
         match self.book_index(number) {
             Some(index) if self.books[index].is_empty() => {
+                self.forget_timed_auction(index);
                 let book = &mut self.books[index];
                 // A price in ticks of another grid would say something else.
                 let kept = book.spec.same_grid(&spec).then_some((book.last_trade, book.day));
                 let (last_trade, day) = kept.unwrap_or_default();
                 *book = Book { last_trade, day, ..Book::new(spec) };
             }
-            Some(index) => self.books[index].spec = spec,
+            Some(index) => {
+                let before = self.books[index].spec.phase;
+                self.books[index].spec = InstrumentSpec { phase: before, ..spec };
+                if phase != before {
+                    self.change_phase(index, phase, sink);
+                }
+            }
             None => self.list_book(Book::new(spec)),
         }
         self.announce_instrument(number, phase, sink);
@@ -195,13 +202,13 @@ impl Engine {
         sink: &mut S,
     ) -> Outcome {
         if let Some(index) = self.book_index(instrument) {
-            self.books[index].spec.phase = phase;
+            self.change_phase(index, phase, sink);
             self.announce_instrument(instrument, phase, sink);
         }
         self.numbered(instrument.0)
     }
 
-    fn announce_instrument<S: Sink>(
+    pub(crate) fn announce_instrument<S: Sink>(
         &mut self,
         number: InstrumentNumber,
         phase: Phase,

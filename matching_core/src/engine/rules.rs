@@ -17,36 +17,58 @@ pub(crate) fn order_breaks(spec: &InstrumentSpec, order: &NewOrder) -> Option<Re
         let phase = i64::from(spec.phase.number());
         return Some(Refusal::about(spec.number, Reason::InstrumentNotTrading, [phase, 0, 0]));
     }
-    let unsupported = !matches!(order.order_type, OrderType::Limit | OrderType::Market)
-        || order.time_in_force == TimeInForce::Gfa
-        || order.stop_price.0 != 0
-        || order.display.0 != 0
-        || order.min_quantity.0 != 0
-        || order.reduce_only;
-    if unsupported {
-        return refuse(Reason::OrderTypeUnsupported);
-    }
+    kind_breaks(spec, order).map_or_else(|| values_break(spec, order), refuse)
+}
+
+/// Tells which rule the kind of an order breaks: what goes with what.
+fn kind_breaks(spec: &InstrumentSpec, order: &NewOrder) -> Option<Reason> {
     let immediate = is_immediate(order.time_in_force);
-    let is_market = order.order_type == OrderType::Market;
-    let fits =
-        if is_market { immediate && !order.post_only } else { !immediate || !order.post_only };
+    let gathers = order.time_in_force == TimeInForce::Gfa;
+    let fits = match order.order_type {
+        OrderType::Market => immediate && !order.post_only,
+        OrderType::Limit => !order.post_only || !(immediate || gathers),
+        OrderType::MarketToLimit | OrderType::Stop | OrderType::StopLimit => {
+            !immediate && !gathers && !order.post_only
+        }
+    };
     if !fits {
-        return refuse(Reason::TifInvalid);
+        return Some(Reason::TifInvalid);
     }
     if (order.time_in_force == TimeInForce::Gtd) != (order.expire_time.0 != 0) {
-        return refuse(Reason::ExpiryInvalid);
+        return Some(Reason::ExpiryInvalid);
     }
-    match order.order_type {
-        OrderType::Market if order.price.0 != 0 => return refuse(Reason::PriceNotAllowed),
-        OrderType::Market => {}
-        _ if order.price.0 == 0 => return refuse(Reason::PriceRequired),
-        _ => {
-            if let Some(refusal) = price_breaks(spec, order.price) {
-                return Some(refusal);
-            }
-        }
-    }
-    quantity_breaks(spec, order.quantity)
+    let priced = matches!(order.order_type, OrderType::Limit | OrderType::StopLimit);
+    let stops = is_stop(order.order_type);
+    let shows = order.display.0 != 0;
+    let display_fits = !immediate
+        && order.order_type != OrderType::Stop
+        && order.display >= spec.min_lots
+        && order.display <= order.quantity;
+    let filled_at_least = order.min_quantity.0 != 0;
+    let min_fits = order.time_in_force == TimeInForce::Ioc && order.min_quantity <= order.quantity;
+    [
+        (!priced && order.price.0 != 0, Reason::PriceNotAllowed),
+        (priced && order.price.0 == 0, Reason::PriceRequired),
+        (stops && order.stop_price.0 == 0, Reason::StopPriceRequired),
+        (!stops && order.stop_price.0 != 0, Reason::PriceNotAllowed),
+        (shows && !display_fits, Reason::DisplayQtyInvalid),
+        (filled_at_least && !min_fits, Reason::MinQtyInvalid),
+        (order.reduce_only && spec.kind != InstrumentKind::Forward, Reason::OrderTypeUnsupported),
+    ]
+    .into_iter()
+    .find_map(|(broken, reason)| broken.then_some(reason))
+}
+
+fn values_break(spec: &InstrumentSpec, order: &NewOrder) -> Option<Refusal> {
+    let given = [order.price, order.stop_price];
+    let mut given = given.into_iter().filter(|price| price.0 != 0);
+    let price = given.find_map(|price| price_breaks(spec, price));
+    price.or_else(|| quantity_breaks(spec, order.quantity))
+}
+
+/// Tells whether an order of this type waits for a stop price.
+pub(crate) const fn is_stop(order_type: OrderType) -> bool {
+    matches!(order_type, OrderType::Stop | OrderType::StopLimit)
 }
 
 /// Tells whether an order of this kind never rests.

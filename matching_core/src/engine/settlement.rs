@@ -55,9 +55,53 @@ impl Engine {
         fees
     }
 
+    /// Posts a fill of an auction and returns the fees of buyer and seller.
+    pub(crate) fn settle_crossing<S: Sink>(
+        &mut self,
+        buy: u32,
+        sell: u32,
+        price: PriceTicks,
+        lots: u32,
+        terms: &Terms,
+        sink: &mut S,
+    ) -> (i64, i64) {
+        let value = terms.value(price, lots);
+        let ticks = price.0 * i64::from(lots);
+        let buyer = self.gathered_leg(buy, Side::Buy, ticks, lots, terms);
+        let seller = self.gathered_leg(sell, Side::Sell, ticks, lots, terms);
+        let fees = (buyer.fee, seller.fee);
+        self.post_leg(&buyer, value, terms, sink);
+        self.post_leg(&seller, value, terms, sink);
+        let reference = self.trade_number;
+        let change = Change { kind: PostingKind::Fee, total: fees.0 + fees.1, held: 0, reference };
+        self.ledger.post(FEE_ACCOUNT, terms.quote, change, sink);
+        fees
+    }
+
+    /// Charges an order that gathered for an auction as if it came in.
+    fn gathered_leg(&mut self, slot: u32, side: Side, ticks: i64, lots: u32, terms: &Terms) -> Leg {
+        let remaining = self.slab.open_lots(slot) - lots;
+        let cold = &mut self.slab.cold[slot as usize];
+        cold.taker_notional_ticks += ticks;
+        let held = terms.hold(side, cold.price, remaining, cold.taker_notional_ticks);
+        let released = cold.held_minor - held;
+        cold.held_minor = held;
+        let value = ticks * terms.tick_value;
+        let deposit = if terms.is_forward { terms.deposit(cold.price, lots) } else { 0 };
+        let most = match (terms.is_forward, side) {
+            (true, _) => released - deposit,
+            (false, Side::Buy) => released - value,
+            (false, Side::Sell) => value,
+        };
+        let fee = terms.taker_fee(cold.taker_notional_ticks) - cold.taker_fee_minor;
+        let fee = fee.min(most);
+        cold.taker_fee_minor += fee;
+        Leg { account: cold.account, side, lots, released, deposit, fee }
+    }
+
     /// Charges the resting order, whose fee never exceeds what the fill leaves to pay it.
     fn maker_leg(&mut self, slot: u32, side: Side, ticks: i64, lots: u32, terms: &Terms) -> Leg {
-        let remaining = self.slab.hot[slot as usize].remaining - lots;
+        let remaining = self.slab.open_lots(slot) - lots;
         let cold = &mut self.slab.cold[slot as usize];
         cold.maker_notional_ticks += ticks;
         let held = terms.hold(side, cold.price, remaining, cold.taker_notional_ticks);

@@ -119,7 +119,7 @@ impl Engine {
     }
 
     fn open_state(&self, slot: u32) -> OrderState {
-        let remaining = self.slab.hot[slot as usize].remaining;
+        let remaining = self.slab.open_lots(slot);
         self.resting_state(slot, remaining, self.resting_status(slot), None)
     }
 

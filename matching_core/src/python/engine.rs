@@ -16,8 +16,8 @@ use crate::instrument::InstrumentSpec;
 use crate::runtime::replica::Replica;
 use crate::runtime::{Completion, Options, Reply, Request, Runtime};
 use crate::types::{
-    AccountNumber, AssetNumber, InstrumentKind, InstrumentNumber, OwnerNumber, Phase, PriceTicks,
-    QuantityLots, SelfTradePrevention,
+    AccountNumber, Allocation, AssetNumber, InstrumentKind, InstrumentNumber, OwnerNumber, Phase,
+    PriceTicks, QuantityLots, SelfTradePrevention,
 };
 use crate::wire::Denial;
 
@@ -326,6 +326,12 @@ fn instrument(rules: &Bound<'_, PyDict>) -> PyResult<InstrumentSpec> {
         let value = rules.get_item(name)?;
         value.ok_or_else(|| PyValueError::new_err(format!("{name} is missing")))?.extract()
     }
+    fn given<'py, T: for<'a> FromPyObject<'a, 'py, Error = PyErr> + Default>(
+        rules: &Bound<'py, PyDict>,
+        name: &str,
+    ) -> PyResult<T> {
+        rules.get_item(name)?.map_or_else(|| Ok(T::default()), |value| value.extract())
+    }
     let unknown = |what: &str| PyValueError::new_err(format!("there is no such {what}"));
     Ok(InstrumentSpec {
         number: InstrumentNumber(0),
@@ -347,6 +353,14 @@ fn instrument(rules: &Bound<'_, PyDict>) -> PyResult<InstrumentSpec> {
         maker_fee_centi_bps: get(rules, "maker_fee_centi_bps")?,
         taker_fee_centi_bps: get(rules, "taker_fee_centi_bps")?,
         deposit_bps: get(rules, "deposit_bps")?,
+        band_ticks: given(rules, "band_ticks")?,
+        volatility_auction_ns: given(rules, "volatility_auction_ns")?,
+        allocation: match given(rules, "allocation")? {
+            0 => Allocation::Fifo,
+            number => Allocation::from_number(number).ok_or_else(|| unknown("allocation"))?,
+        },
+        fifo_percent: given(rules, "fifo_percent")?,
+        share_min_lots: given(rules, "share_min_lots")?,
         phase: Phase::from_number(get(rules, "phase")?).ok_or_else(|| unknown("phase"))?,
     })
 }

@@ -50,6 +50,10 @@ fn order_row<'py>(
             moment.time_ns.into_pyobject(py)?.into_any(),
             moment.sequence.into_pyobject(py)?.into_any(),
             state.version.into_pyobject(py)?.into_any(),
+            state.stop_price.0.into_pyobject(py)?.into_any(),
+            state.display.0.into_pyobject(py)?.into_any(),
+            state.min_quantity.0.into_pyobject(py)?.into_any(),
+            u8::from(state.reduce_only).into_pyobject(py)?.into_any(),
         ],
     )
 }
@@ -74,6 +78,7 @@ fn trade_row<'py>(
             trade.taker_fee_minor.into_pyobject(py)?,
             moment.time_ns.into_pyobject(py)?,
             moment.sequence.into_pyobject(py)?,
+            trade.kind.number().into_pyobject(py)?,
         ],
     )
 }

@@ -49,8 +49,11 @@ fn set_aside(spec: &InstrumentSpec, open: &Open, fee_price: PriceTicks) -> i128 
     stake + fees
 }
 
-/// What an open order holds.
+/// What an open order holds; one that waits for a price holds all that it may need.
 pub(super) fn hold(spec: &InstrumentSpec, open: &Open) -> i128 {
+    if open.waits_since.is_some() {
+        return needed(spec, open);
+    }
     set_aside(spec, open, open.order.price)
 }
 
@@ -66,6 +69,7 @@ pub(super) fn make(spec: &InstrumentSpec, open: &mut Open, lots: u32) -> i128 {
     let price = open.order.price;
     open.made_ticks += i128::from(price.0) * i128::from(lots);
     open.remaining -= lots;
+    open.shown -= lots;
     open.filled += lots;
     let released = held - hold(spec, open);
     let most = match (is_forward(spec), open.order.side) {
@@ -87,6 +91,25 @@ pub(super) fn take(spec: &InstrumentSpec, open: &mut Open, price: PriceTicks, lo
     if open.order.side == Side::Sell && !is_forward(spec) {
         fee = fee.min(value(spec, price, lots));
     }
+    open.fees[0] += fee;
+    fee
+}
+
+/// Fills an order that gathered for an auction and returns its fee.
+pub(super) fn gather(spec: &InstrumentSpec, open: &mut Open, price: PriceTicks, lots: u32) -> i128 {
+    let held = hold(spec, open);
+    open.taken_ticks += i128::from(price.0) * i128::from(lots);
+    open.remaining -= lots;
+    open.shown -= lots;
+    open.filled += lots;
+    let released = held - hold(spec, open);
+    let most = match (is_forward(spec), open.order.side) {
+        (true, _) => released - deposit(spec, open.order.price, lots),
+        (false, Side::Buy) => released - value(spec, price, lots),
+        (false, Side::Sell) => value(spec, price, lots),
+    };
+    let fee = fee_on(spec, open.taken_ticks, spec.taker_fee_centi_bps) - open.fees[0];
+    let fee = fee.min(most);
     open.fees[0] += fee;
     fee
 }

@@ -8,7 +8,8 @@ use crate::engine::{Admission, Engine, command_key, item_key};
 use crate::error::{Reason, Refusal};
 use crate::event::{OrderState, Outcome, Silent};
 use crate::types::{
-    AccountNumber, CancelReason, OrderId, OrderStatus, QuantityLots, Sequence, TimestampNs,
+    AccountNumber, CancelReason, OrderId, OrderStatus, OrderType, QuantityLots, Sequence,
+    TimestampNs,
 };
 use crate::wire::Denial;
 use crate::wire::describe::describe;
@@ -101,7 +102,13 @@ fn create(
     let command = Command::NewOrder(order);
     let outcome =
         core.carry_out(&command, OrderId(0)).map_err(|denial| name_id(denial, &order, key))?;
-    let state = replies::entered(&order, &outcome, core.engine);
+    let mut state = replies::entered(&order, &outcome, core.engine);
+    if order.order_type == OrderType::MarketToLimit
+        && let Some(open) = core.engine.order(outcome.order_id)
+    {
+        // Its price came from the market.
+        state.price = open.price;
+    }
     Ok(order_reply(core, &state, &outcome))
 }
 

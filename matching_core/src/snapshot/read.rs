@@ -3,13 +3,13 @@
 use std::io::Read;
 
 use super::{HASH_BYTES, MAGIC, NO_RECORD, SnapshotError, VERSION};
-use crate::book::{Book, DayFigures};
+use crate::book::{Book, DayFigures, TimedAuction};
 use crate::codec;
 use crate::command::{CLIENT_ORDER_ID_BYTES_MAX, ClientOrderId, Command};
 use crate::engine::{Engine, EngineLimits};
 use crate::idempotency::Record;
 use crate::ledger::{Account, Balance, Position};
-use crate::slab::{Cold, Hot, NONE};
+use crate::slab::{Cold, Hot, NONE, PARKED};
 use crate::types::{
     AccountNumber, AssetNumber, InstrumentNumber, NO_SLOT, OrderId, OrderType, OwnerNumber,
     PriceTicks, QuantityLots, SelfTradePrevention, Sequence, TimeInForce, TimestampNs,
@@ -96,7 +96,11 @@ impl Engine {
             self.ledger.open(read_account(r)?);
         }
         for _ in 0..r.u32()? {
-            self.list_book(read_book(r)?);
+            let book = read_book(r)?;
+            if let Some(auction) = book.auction {
+                self.auctions.insert((auction.ends, self.books.len()));
+            }
+            self.list_book(book);
         }
         let records = self.read_orders(r)?;
         let mut positions = Vec::new();
@@ -161,9 +165,14 @@ impl Engine {
             return corrupt("order price");
         }
         hot.owner = owner.0;
-        hot.level = book.level(cold.price);
-        self.slab.put(slot, hot, cold);
-        book.side_mut(hot.side()).append(&mut self.slab, slot);
+        if hot.is(PARKED) {
+            self.slab.put(slot, hot, cold);
+            book.stops.insert(hot.side(), cold.stop_price, cold.waits_since, slot);
+        } else {
+            hot.level = book.level(cold.price);
+            self.slab.put(slot, hot, cold);
+            book.side_mut(hot.side()).append(&mut self.slab, slot);
+        }
         if cold.time_in_force == TimeInForce::Gtd {
             self.expiries.insert((cold.expire_time, OrderId::new(hot.number, slot)));
         }
@@ -207,6 +216,11 @@ fn read_book(r: &mut Reader<'_>) -> Result<Book> {
     let mut book = Book::new(*spec);
     let last_trade = r.i64()?;
     book.last_trade = (last_trade != 0).then_some(PriceTicks(last_trade));
+    book.top = [r.u64()?, r.u64()?];
+    let (ends, reference) = (TimestampNs(r.u64()?), PriceTicks(r.i64()?));
+    let [is_extended] = r.array()?;
+    let auction = TimedAuction { ends, reference, is_extended: is_extended == 1 };
+    book.auction = (ends.0 != 0).then_some(auction);
     book.sequence = Sequence(r.u64()?);
     book.day = DayFigures {
         day: r.u64()?,
@@ -229,6 +243,9 @@ fn read_order(r: &mut Reader<'_>) -> Result<(u32, Hot, Cold, u32)> {
     let slot = r.u32()?;
     hot.remaining = r.u32()?;
     hot.book_and_side = r.u32()?;
+    cold.hidden = r.u32()?;
+    cold.display = QuantityLots(r.u32()?);
+    cold.min_quantity = QuantityLots(r.u32()?);
     cold.account = AccountNumber(r.u32()?);
     cold.quantity = QuantityLots(r.u32()?);
     cold.filled = QuantityLots(r.u32()?);
@@ -241,9 +258,11 @@ fn read_order(r: &mut Reader<'_>) -> Result<(u32, Hot, Cold, u32)> {
     cold.maker_fee_minor = r.i64()?;
     cold.held_minor = r.i64()?;
     cold.price = PriceTicks(r.i64()?);
+    cold.stop_price = PriceTicks(r.i64()?);
     cold.create_time = TimestampNs(r.u64()?);
     cold.expire_time = TimestampNs(r.u64()?);
-    let [order_type, time_in_force, mode, post_only] = r.array()?;
+    cold.waits_since = r.u64()?;
+    let [order_type, time_in_force, mode, flags] = r.array()?;
     let (Some(order_type), Some(time_in_force), Some(mode)) = (
         OrderType::from_number(order_type.into()),
         TimeInForce::from_number(time_in_force.into()),
@@ -254,7 +273,8 @@ fn read_order(r: &mut Reader<'_>) -> Result<(u32, Hot, Cold, u32)> {
     cold.order_type = order_type;
     cold.time_in_force = time_in_force;
     cold.self_trade_prevention = mode;
-    cold.post_only = post_only == 1;
+    cold.post_only = flags & 1 != 0;
+    cold.reduce_only = flags & 2 != 0;
     let text = r.text(CLIENT_ORDER_ID_BYTES_MAX)?;
     let Some(client_order_id) = ClientOrderId::new(text) else { return corrupt("order") };
     cold.client_order_id = client_order_id;

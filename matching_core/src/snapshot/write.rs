@@ -126,6 +126,9 @@ impl Engine {
             slot,
             hot.remaining,
             hot.book_and_side,
+            cold.hidden,
+            cold.display.0,
+            cold.min_quantity.0,
             cold.account.0,
             cold.quantity.0,
             cold.filled.0,
@@ -142,16 +145,18 @@ impl Engine {
             cold.maker_fee_minor,
             cold.held_minor,
             cold.price.0,
+            cold.stop_price.0,
         ] {
             w.i64(value)?;
         }
         w.u64(cold.create_time.0)?;
         w.u64(cold.expire_time.0)?;
+        w.u64(cold.waits_since)?;
         w.bytes(&[
             cold.order_type.number(),
             cold.time_in_force.number(),
             cold.self_trade_prevention.number(),
-            u8::from(cold.post_only),
+            u8::from(cold.post_only) | u8::from(cold.reduce_only) << 1,
         ])?;
         w.text(cold.client_order_id.as_bytes())
     }
@@ -184,6 +189,13 @@ fn write_book<W: Write>(w: &mut Writer<'_, W>, book: &Book) -> io::Result<()> {
     codec::encode(&Command::DefineInstrument(Box::new(book.spec.clone())), &mut record);
     w.bytes(&record)?;
     w.i64(book.last_trade.map_or(0, |price| price.0))?;
+    for number in book.top {
+        w.u64(number)?;
+    }
+    let auction = book.auction;
+    w.u64(auction.map_or(0, |auction| auction.ends.0))?;
+    w.i64(auction.map_or(0, |auction| auction.reference.0))?;
+    w.bytes(&[u8::from(auction.is_some_and(|auction| auction.is_extended))])?;
     w.u64(book.sequence.0)?;
     let day = &book.day;
     w.u64(day.day)?;

@@ -200,6 +200,7 @@ pub fn trade(
         if let Some(account) = engine.account(account) {
             put::bytes(out, 12, &ulid(&account.id));
         }
+        put::uint(out, 13, trade.kind.number().into());
     });
 }
 

@@ -1,6 +1,6 @@
 """Shapes of the dictionaries that cross into and out of the matching core."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class InstrumentRules(TypedDict):
@@ -25,6 +25,13 @@ class InstrumentRules(TypedDict):
     taker_fee_centi_bps: int
     deposit_bps: int
     phase: int
+    # How far a trade may be from the one before; a further one starts a volatility auction.
+    band_ticks: NotRequired[int]
+    volatility_auction_ns: NotRequired[int]
+    # 1 earliest first, 2 in proportion, 3 split; 0 is 1.
+    allocation: NotRequired[int]
+    fifo_percent: NotRequired[int]
+    share_min_lots: NotRequired[int]
 
 
 class InstrumentMarket(TypedDict):

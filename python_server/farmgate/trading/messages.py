@@ -62,6 +62,10 @@ def order_message(
         status=row.status,
         reject_reason=row.reject_reason,
         cancel_reason=row.cancel_reason,
+        stop_price=rules.price(row.stop_price_ticks, tick) if row.stop_price_ticks else "",
+        display_lots=row.display_lots,
+        min_lots=row.min_lots,
+        reduce_only=bool(row.reduce_only),
         post_only=bool(row.post_only),
         self_trade_prevention=row.self_trade_prevention,
         expire_time=timestamp(row.expire_time_ns),
@@ -94,4 +98,5 @@ def trade_message(
         sequence=row.sequence,
         trade_time=timestamp(row.trade_time_ns),
         account_id=account_id,
+        kind=row.kind,
     )

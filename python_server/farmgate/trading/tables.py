@@ -41,6 +41,10 @@ orders: Final = Table(
     Column("update_time_ns", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("stop_price_ticks", BigInteger, nullable=False, server_default="0"),
+    Column("display_lots", BigInteger, nullable=False, server_default="0"),
+    Column("min_lots", BigInteger, nullable=False, server_default="0"),
+    Column("reduce_only", SmallInteger, nullable=False, server_default="0"),
     Index("ix_orders_account_order_id", "account", "order_id"),
 )
 
@@ -60,6 +64,8 @@ trades: Final = Table(
     Column("taker_fee_minor", BigInteger, nullable=False),
     Column("trade_time_ns", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    # 1 between an order that came in and one that rested, 2 in an auction.
+    Column("kind", SmallInteger, nullable=False, server_default="1"),
     Index("ix_trades_instrument_trade_id", "instrument", "trade_id"),
     Index("ix_trades_maker_account_trade_id", "maker_account", "trade_id"),
     Index("ix_trades_taker_account_trade_id", "taker_account", "trade_id"),

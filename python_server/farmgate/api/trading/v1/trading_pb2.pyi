@@ -207,6 +207,10 @@ class _CancelReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CancelRe
     """Its instrument reached its last trading time."""
     CANCEL_REASON_CORRECTION: _CancelReason.ValueType  # 11
     """A trade it came from was corrected."""
+    CANCEL_REASON_REDUCE_ONLY: _CancelReason.ValueType  # 12
+    """It could only have increased the position that it was to reduce."""
+    CANCEL_REASON_AUCTION_OVER: _CancelReason.ValueType  # 13
+    """The auction it was for is over."""
 
 class CancelReason(_CancelReason, metaclass=_CancelReasonEnumTypeWrapper):
     """Why the rest of an order was cancelled."""
@@ -235,7 +239,35 @@ CANCEL_REASON_INSTRUMENT_EXPIRED: CancelReason.ValueType  # 10
 """Its instrument reached its last trading time."""
 CANCEL_REASON_CORRECTION: CancelReason.ValueType  # 11
 """A trade it came from was corrected."""
+CANCEL_REASON_REDUCE_ONLY: CancelReason.ValueType  # 12
+"""It could only have increased the position that it was to reduce."""
+CANCEL_REASON_AUCTION_OVER: CancelReason.ValueType  # 13
+"""The auction it was for is over."""
 Global___CancelReason: _TypeAlias = CancelReason  # noqa: Y015
+
+class _TradeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADE_KIND_UNSPECIFIED: _TradeKind.ValueType  # 0
+    """Not stated."""
+    TRADE_KIND_NORMAL: _TradeKind.ValueType  # 1
+    """An order met one that rested."""
+    TRADE_KIND_AUCTION: _TradeKind.ValueType  # 2
+    """An auction."""
+
+class TradeKind(_TradeKind, metaclass=_TradeKindEnumTypeWrapper):
+    """How a trade came about."""
+
+TRADE_KIND_UNSPECIFIED: TradeKind.ValueType  # 0
+"""Not stated."""
+TRADE_KIND_NORMAL: TradeKind.ValueType  # 1
+"""An order met one that rested."""
+TRADE_KIND_AUCTION: TradeKind.ValueType  # 2
+"""An auction."""
+Global___TradeKind: _TypeAlias = TradeKind  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
@@ -1120,6 +1152,7 @@ class Trade(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     TRADE_TIME_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.int
     """Trade ID; unique for ever."""
     symbol: _builtins.str
@@ -1142,6 +1175,8 @@ class Trade(_message.Message):
     """Journal sequence."""
     account_id: _builtins.str
     """ID of the party's trading account."""
+    kind: Global___TradeKind.ValueType
+    """How the trade came about."""
     @_builtins.property
     def trade_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -1161,10 +1196,11 @@ class Trade(_message.Message):
         sequence: _builtins.int = ...,
         trade_time: _timestamp_pb2.Timestamp | None = ...,
         account_id: _builtins.str = ...,
+        kind: Global___TradeKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["trade_time", b"trade_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "fee", b"fee", "is_maker", b"is_maker", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "sequence", b"sequence", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "fee", b"fee", "is_maker", b"is_maker", "kind", b"kind", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "sequence", b"sequence", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
