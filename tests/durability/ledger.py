@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farmgate._matching import Engine, Follower
+from farmgate.trading.tables import orders as order_table
+
+_COLUMNS = [column.name for column in order_table.columns]
+_ORDER_ID, _SEQUENCE = _COLUMNS.index("order_id"), _COLUMNS.index("sequence")
 
 ACKNOWLEDGED = re.compile(r"\d+-\d+ (\d+) (\d+) (\d+)")
 TRADER = Path(__file__).with_name("trader.py")
@@ -55,7 +59,7 @@ def journalled(folder: Path) -> tuple[dict[int, int], int, str]:
     follower = Follower.open(folder, 0)
     orders: dict[int, int] = {}
     while block := follower.next_block(1_000):
-        orders.update({row[0]: row[-2] for row in block["orders"]})
+        orders.update({row[_ORDER_ID]: row[_SEQUENCE] for row in block["orders"]})
     state, sequence = follower.state_hash()
     return orders, sequence, state
 
