@@ -29,6 +29,8 @@ const SHARD_BITS: u32 = 12;
 /// Records a shard has room for from the start.
 const SHARD_CAPACITY: usize = 28;
 const CHUNK_BITS: u32 = 17;
+/// Records whose places are fetched at once before they are forgotten one by one.
+const FORGOTTEN_TOGETHER: u32 = 8;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Returns the fingerprint of a command's key, never 0.
@@ -289,10 +291,23 @@ impl Answers {
     pub(crate) fn forget_oldest(&mut self) {
         let position = self.ring.first;
         if self.is_indexed() {
+            if position % FORGOTTEN_TOGETHER == 0 {
+                self.warm_oldest();
+            }
             let key = self.ring.at(position).key;
             self.shards[shard(key)].remove(tag(key), position);
         }
         self.ring.pop();
+    }
+
+    /// Brings the places of the oldest into the cache, as [`Self::warm`] does for what comes.
+    fn warm_oldest(&self) {
+        let count = FORGOTTEN_TOGETHER.min(self.len() as u32);
+        let tags = (0..count).fold(0, |sum, offset| {
+            let key = self.ring.at(self.ring.first.wrapping_add(offset)).key;
+            sum ^ self.shards[shard(key)].tag_at_home(tag(key))
+        });
+        core::hint::black_box(tags);
     }
 
     /// Moves the oldest record to the back and returns its new position.

@@ -47,6 +47,11 @@ impl Places {
         ((tag as u64).wrapping_mul(SPREAD) >> 32) as usize & self.mask()
     }
 
+    /// Returns what stands where the tag would stand first: reading it brings it into the cache.
+    pub(crate) const fn tag_at_home(&self, tag: u32) -> u32 {
+        self.slots[self.home(tag | 1)].tag
+    }
+
     /// Returns the position of this tag that `is_it`.
     pub(crate) fn find(&self, tag: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let tag = tag | 1;
