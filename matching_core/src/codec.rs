@@ -10,6 +10,7 @@ mod decode;
 
 use crate::command::{Command, CommandKey, NewOrder};
 use crate::instrument::InstrumentSpec;
+use crate::risk::RiskLimits;
 use crate::types::{Allocation, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimestampNs};
 
 pub use self::decode::{Records, decode};
@@ -26,7 +27,7 @@ const CANCEL_ORDER: u8 = 2;
 const AMEND_ORDER: u8 = 3;
 const MASS_CANCEL: u8 = 4;
 const OPEN_ACCOUNT: u8 = 5;
-const RESTRICT_ACCOUNT: u8 = 6;
+const SET_SWITCH: u8 = 6;
 const REGISTER_ASSET: u8 = 7;
 const TRANSFER: u8 = 8;
 const DEFINE_INSTRUMENT: u8 = 9;
@@ -34,6 +35,7 @@ const SET_PHASE: u8 = 10;
 const ADVANCE_TIME: u8 = 11;
 /// An instrument with its band and its way to share; without them it is [`DEFINE_INSTRUMENT`].
 const DEFINE_INSTRUMENT_2: u8 = 12;
+const SET_RISK_LIMITS: u8 = 13;
 
 const POST_ONLY: u8 = 1;
 const REDUCE_ONLY: u8 = 2;
@@ -97,10 +99,7 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             put_u32(out, owner.0);
             put_u32(out, *max_open_orders);
         }
-        Command::RestrictAccount { account, restricted } => {
-            out.extend_from_slice(&[RESTRICT_ACCOUNT, u8::from(*restricted)]);
-            put_u32(out, account.0);
-        }
+        Command::SetSwitch { .. } | Command::SetRiskLimits { .. } => encode_risk(command, out),
         Command::RegisterAsset { code } => {
             out.push(REGISTER_ASSET);
             put_text(out, code);
@@ -119,6 +118,32 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
         }
         Command::AdvanceTime => out.push(ADVANCE_TIME),
     }
+}
+
+fn encode_risk(command: &Command, out: &mut Vec<u8>) {
+    match command {
+        Command::SetSwitch { account, switch, is_on } => {
+            // The first switch was once the only one: its records say just on or off.
+            let switch = switch.number().saturating_sub(1) << 1;
+            out.extend_from_slice(&[SET_SWITCH, switch | u8::from(*is_on)]);
+            put_u32(out, account.0);
+        }
+        Command::SetRiskLimits { account, limits, max_open_orders } => {
+            out.push(SET_RISK_LIMITS);
+            put_u32(out, account.0);
+            put_u32(out, *max_open_orders);
+            put_risk_limits(out, limits);
+        }
+        _ => {}
+    }
+}
+
+/// Appends limits as records and snapshots hold them.
+pub(crate) fn put_risk_limits(out: &mut Vec<u8>, limits: &RiskLimits) {
+    put_u32(out, limits.max_order_lots);
+    put_i64(out, limits.max_order_notional_minor);
+    put_i64(out, limits.max_daily_notional_minor);
+    put_i64(out, limits.max_position_lots);
 }
 
 fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {

@@ -1,9 +1,10 @@
 //! What goes into the engine: one command is one journal record and one sequence number.
 
 use crate::instrument::InstrumentSpec;
+use crate::risk::RiskLimits;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderType, OwnerNumber,
-    Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimeInForce, TimestampNs,
+    Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side, Switch, TimeInForce, TimestampNs,
 };
 
 /// Longest client order ID, in bytes.
@@ -172,12 +173,23 @@ pub enum Command {
         /// Most open orders at a time.
         max_open_orders: u32,
     },
-    /// Restrict an account to cancellations, or lift that.
-    RestrictAccount {
+    /// Switch something on or off for an account.
+    SetSwitch {
         /// Account.
         account: AccountNumber,
-        /// Whether it is restricted.
-        restricted: bool,
+        /// What.
+        switch: Switch,
+        /// Whether it is on.
+        is_on: bool,
+    },
+    /// Say how much an account may trade.
+    SetRiskLimits {
+        /// Account.
+        account: AccountNumber,
+        /// Limits.
+        limits: RiskLimits,
+        /// Most open orders at a time.
+        max_open_orders: u32,
     },
     /// Register an asset. A repeat with the same code changes nothing.
     RegisterAsset {

@@ -16,6 +16,8 @@ mod control;
 mod entry;
 mod funds;
 mod matching;
+mod preview;
+mod risk;
 mod rules;
 mod settlement;
 mod stops;
@@ -42,7 +44,8 @@ use crate::types::{
 pub(crate) const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
 
 pub use self::auction::Indication;
-pub use self::view::PositionView;
+pub use self::preview::Preview;
+pub use self::view::{AccountView, PositionView};
 pub use crate::book::DayFigures;
 pub use crate::idempotency::{command_key, item_key};
 
@@ -76,25 +79,6 @@ pub enum Admission {
     Repeat(Outcome),
     /// It breaks a rule that no state of the market can mend, or there is nothing to do.
     Refused(Refusal),
-}
-
-/// A trading account as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccountView {
-    /// Number.
-    pub number: AccountNumber,
-    /// Public ID.
-    pub id: [u8; 16],
-    /// Beneficial owner.
-    pub owner: OwnerNumber,
-    /// Self-trade prevention of its orders.
-    pub self_trade_prevention: SelfTradePrevention,
-    /// Most open orders at a time.
-    pub max_open_orders: u32,
-    /// Open orders.
-    pub open_orders: u32,
-    /// Whether it may only cancel.
-    pub restricted: bool,
 }
 
 /// The deterministic state machine.
@@ -265,9 +249,11 @@ impl Engine {
                 sink.account(number, *id);
                 self.numbered(number.0)
             }
-            Command::RestrictAccount { account, restricted } => {
-                self.ledger.account(*account).restricted = *restricted;
-                self.numbered(account.0)
+            Command::SetSwitch { account, switch, is_on } => {
+                self.set_switch(*account, *switch, *is_on)
+            }
+            Command::SetRiskLimits { account, limits, max_open_orders } => {
+                self.set_risk_limits(*account, limits, *max_open_orders)
             }
             Command::RegisterAsset { code } => {
                 let asset = self.register_asset(code);
@@ -364,7 +350,7 @@ impl Engine {
     }
 
     /// Returns the answer to a command that made or changed what has this number.
-    fn numbered(&self, number: u32) -> Outcome {
+    pub(crate) fn numbered(&self, number: u32) -> Outcome {
         Outcome {
             order_id: OrderId(number.into()),
             sequence: self.last_sequence,

@@ -291,7 +291,7 @@ impl Answers {
     pub(crate) fn forget_oldest(&mut self) {
         let position = self.ring.first;
         if self.is_indexed() {
-            if position % FORGOTTEN_TOGETHER == 0 {
+            if position.is_multiple_of(FORGOTTEN_TOGETHER) {
                 self.warm_oldest();
             }
             let key = self.ring.at(position).key;

@@ -12,9 +12,11 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::{Posting, PostingKind, Sink};
+use crate::risk::Allowance;
 use crate::slab::NONE;
 use crate::types::{
-    AccountNumber, AssetNumber, InstrumentNumber, OwnerNumber, SelfTradePrevention, Sequence,
+    AccountNumber, AssetNumber, InstrumentNumber, OwnerNumber, PriceTicks, SelfTradePrevention,
+    Sequence, Side, Switch,
 };
 
 /// Most that can be issued of an asset, in minor units.
@@ -34,6 +36,50 @@ pub(crate) struct Position {
     pub(crate) bought_lots: i64,
     pub(crate) sold_lots: i64,
     pub(crate) deposit_minor: i64,
+    /// What the lots that are not closed were traded for, price times lots, never negative.
+    pub(crate) open_ticks: i64,
+    /// What closed lots brought, price times lots; a loss is negative.
+    pub(crate) realised_ticks: i64,
+}
+
+impl Position {
+    const fn new(instrument: InstrumentNumber) -> Self {
+        Self {
+            instrument,
+            bought_lots: 0,
+            sold_lots: 0,
+            deposit_minor: 0,
+            open_ticks: 0,
+            realised_ticks: 0,
+        }
+    }
+
+    /// Returns lots bought more than sold.
+    pub(crate) const fn net_lots(&self) -> i64 {
+        self.bought_lots - self.sold_lots
+    }
+
+    /// Adds a trade: it opens at its price, or closes at the average price of what is open.
+    pub(crate) fn trade(&mut self, side: Side, lots: u32, price: PriceTicks) {
+        let net = self.net_lots();
+        let lots = i64::from(lots);
+        let signed = match side {
+            Side::Buy => lots,
+            Side::Sell => -lots,
+        };
+        match side {
+            Side::Buy => self.bought_lots += lots,
+            Side::Sell => self.sold_lots += lots,
+        }
+        let closed = if (net > 0) == (signed > 0) { 0 } else { lots.min(net.abs()) };
+        if closed > 0 {
+            let cost = i128::from(self.open_ticks) * i128::from(closed) / i128::from(net.abs());
+            let cost = i64::try_from(cost).unwrap_or(self.open_ticks);
+            self.open_ticks -= cost;
+            self.realised_ticks += net.signum() * (price.0 * closed - cost);
+        }
+        self.open_ticks += price.0 * (lots - closed);
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +87,8 @@ pub(crate) struct Account {
     pub(crate) id: [u8; 16],
     pub(crate) owner: OwnerNumber,
     pub(crate) self_trade_prevention: SelfTradePrevention,
-    pub(crate) restricted: bool,
+    /// A bit for each [`Switch`] that is on.
+    pub(crate) switches: u8,
     pub(crate) max_open_orders: u32,
     pub(crate) open_orders: u32,
     /// Oldest and newest open order.
@@ -53,6 +100,8 @@ pub(crate) struct Account {
     pub(crate) balances: Vec<Balance>,
     /// Sorted by instrument.
     pub(crate) positions: Vec<Position>,
+    /// None for an account without limits.
+    pub(crate) allowance: Option<Box<Allowance>>,
 }
 
 impl Account {
@@ -66,7 +115,7 @@ impl Account {
             id,
             owner,
             self_trade_prevention,
-            restricted: false,
+            switches: 0,
             max_open_orders,
             open_orders: 0,
             oldest: NONE,
@@ -74,7 +123,17 @@ impl Account {
             sequence: Sequence(0),
             balances: Vec::new(),
             positions: Vec::new(),
+            allowance: None,
         }
+    }
+
+    pub(crate) const fn is_on(&self, switch: Switch) -> bool {
+        self.switches & 1 << (switch.number() - 1) != 0
+    }
+
+    pub(crate) const fn switch(&mut self, switch: Switch, is_on: bool) {
+        let bit = 1 << (switch.number() - 1);
+        self.switches = self.switches & !bit | if is_on { bit } else { 0 };
     }
 
     pub(crate) fn balance(&mut self, asset: AssetNumber) -> &mut Balance {
@@ -89,8 +148,7 @@ impl Account {
     pub(crate) fn position(&mut self, instrument: InstrumentNumber) -> &mut Position {
         let at = self.positions.partition_point(|position| position.instrument < instrument);
         if self.positions.get(at).is_none_or(|position| position.instrument != instrument) {
-            let position = Position { instrument, bought_lots: 0, sold_lots: 0, deposit_minor: 0 };
-            self.positions.insert(at, position);
+            self.positions.insert(at, Position::new(instrument));
         }
         &mut self.positions[at]
     }

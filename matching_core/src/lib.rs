@@ -30,6 +30,7 @@ mod places;
 #[cfg(feature = "python")]
 pub mod python;
 pub mod reference;
+pub mod risk;
 pub mod runtime;
 mod slab;
 pub mod snapshot;

@@ -3,6 +3,7 @@
 //! Answers come back through asyncio futures, which [`engine::PyEngine::py_drain`] resolves on the
 //! event loop's own thread.
 
+mod accounts;
 mod engine;
 mod feeds;
 mod follower;

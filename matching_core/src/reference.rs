@@ -22,6 +22,7 @@ use crate::command::{Command, NewOrder};
 use crate::error::{Reason, Refusal};
 use crate::event::{Outcome, Trade};
 use crate::instrument::InstrumentSpec;
+use crate::risk::RiskLimits;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OWN_OWNER, OrderId, OrderStatus,
     OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce,
@@ -67,7 +68,10 @@ struct Account {
     owner: OwnerNumber,
     mode: SelfTradePrevention,
     max_open_orders: u32,
-    restricted: bool,
+    switches: BTreeSet<u8>,
+    limits: RiskLimits,
+    /// Day of the turnover, and the turnover by currency, since there are limits.
+    traded: BTreeMap<(u64, AssetNumber), i128>,
 }
 
 /// The oracle.
@@ -118,7 +122,9 @@ impl Reference {
             owner: OwnerNumber(0),
             mode,
             max_open_orders: 0,
-            restricted: false,
+            switches: BTreeSet::new(),
+            limits: RiskLimits::default(),
+            traded: BTreeMap::new(),
         };
         Self { accounts: vec![own], ..Self::default() }
     }
@@ -145,6 +151,8 @@ impl Reference {
                     account.is_none_or(|account| open.order.account == account)
                         && instrument.is_none_or(|number| open.order.instrument == number)
                         && side.is_none_or(|side| open.order.side == side)
+                        && (*reason != CancelReason::Disconnect
+                            || open.order.time_in_force != TimeInForce::Gtc)
                 };
                 let ids: Vec<_> = if account.is_some() {
                     self.open.iter().filter(|open| fits(open)).map(|open| open.id).collect()
@@ -227,14 +235,13 @@ impl Reference {
                     owner,
                     mode: *self_trade_prevention,
                     max_open_orders: *max_open_orders,
-                    restricted: false,
+                    switches: BTreeSet::new(),
+                    limits: RiskLimits::default(),
+                    traded: BTreeMap::new(),
                 });
                 number
             }
-            Command::RestrictAccount { account, restricted } => {
-                self.accounts[account.0 as usize].restricted = *restricted;
-                account.0
-            }
+            Command::SetSwitch { .. } | Command::SetRiskLimits { .. } => self.set_risk(command),
             Command::Transfer { account, asset, amount, .. } => {
                 let available = self.available(*account, *asset);
                 if available + i128::from(*amount) < 0 {
@@ -261,6 +268,31 @@ impl Reference {
             _ => 0,
         };
         Outcome { order_id: OrderId(number.into()), ..self.outcome(OrderStatus::New) }
+    }
+
+    /// Changes what an account may do; returns its number.
+    fn set_risk(&mut self, command: &Command) -> u32 {
+        match command {
+            Command::SetSwitch { account, switch, is_on } => {
+                let switches = &mut self.accounts[account.0 as usize].switches;
+                if *is_on {
+                    switches.insert(switch.number());
+                } else {
+                    switches.remove(&switch.number());
+                }
+                account.0
+            }
+            Command::SetRiskLimits { account, limits, max_open_orders } => {
+                let found = &mut self.accounts[account.0 as usize];
+                found.max_open_orders = *max_open_orders;
+                found.limits = *limits;
+                if *limits == RiskLimits::default() {
+                    found.traded.clear();
+                }
+                account.0
+            }
+            _ => 0,
+        }
     }
 
     fn outcome(&self, status: OrderStatus) -> Outcome {

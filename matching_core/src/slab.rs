@@ -41,6 +41,9 @@ pub(crate) const REDUCES: u32 = 1 << 30;
 /// Set in `book_and_side` of an order that waits for its stop price outside the ladder.
 pub(crate) const PARKED: u32 = 1 << 29;
 
+/// All that may be set beside book and side.
+pub(crate) const FLAGS: u32 = ICEBERG | REDUCES | PARKED;
+
 impl Hot {
     pub(crate) const fn book(self) -> usize {
         ((self.book_and_side & (PARKED - 1)) >> 1) as usize

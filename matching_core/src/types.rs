@@ -234,6 +234,18 @@ numbered!(
 );
 
 numbered!(
+    /// What can be switched on for an account.
+    Switch {
+        /// Only cancellations, by the exchange.
+        Restricted = 1,
+        /// Only cancellations, by its own kill switch.
+        Killed = 2,
+        /// Orders that are not good till cancelled end with the session.
+        CancelOnDisconnect = 3,
+    }
+);
+
+numbered!(
     /// Phase of an instrument.
     Phase {
         /// Being prepared.

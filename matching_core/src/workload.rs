@@ -6,6 +6,8 @@
     reason = "the numbers are the generator's own and small"
 )]
 
+mod mishaps;
+
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::engine::command_key;
 use crate::event::Outcome;
@@ -345,43 +347,6 @@ impl Generator {
         }
         if self.dice.chance(15) {
             order.reduce_only = true;
-        }
-    }
-
-    fn mishap(&mut self) -> Command {
-        let instrument =
-            InstrumentNumber(1 + self.dice.below(self.shape.instruments.into()) as u32);
-        let account = AccountNumber(1 + self.dice.below(self.shape.accounts.into()) as u32);
-        match self.dice.below(16) {
-            0 => Command::MassCancel {
-                account: self.dice.chance(90).then_some(account),
-                instrument: self.dice.chance(50).then_some(instrument),
-                side: Side::from_number(self.dice.below(3)),
-                reason: CancelReason::User,
-            },
-            1 => Command::AdvanceTime,
-            2..=5 => Command::SetPhase {
-                instrument,
-                phase: match self.dice.below(20) {
-                    0 => Phase::Halted,
-                    1 => Phase::PreOpen,
-                    2..=5 => Phase::Auction,
-                    _ => Phase::Open,
-                },
-            },
-            6 => Command::RestrictAccount { account, restricted: self.dice.chance(5) },
-            7 => Command::CancelOrder {
-                account: Some(account),
-                order_id: OrderId(self.dice.below(1 << 30)),
-                reason: CancelReason::User,
-                key: CommandKey(0),
-            },
-            _ => Command::Transfer {
-                account,
-                asset: AssetNumber(1 + self.dice.below(2) as u32),
-                amount: self.dice.below(40_000_000).cast_signed() - 20_000_000,
-                key: CommandKey(0),
-            },
         }
     }
 

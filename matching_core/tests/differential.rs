@@ -12,8 +12,10 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use matching_core::engine::{Admission, Engine, EngineLimits};
-use matching_core::event::{OrderEvent, OrderState, Silent, Sink, Trade};
+use matching_core::command::{Command, NewOrder};
+use matching_core::engine::{Admission, Engine, EngineLimits, Preview};
+use matching_core::error::{Reason, Refusal};
+use matching_core::event::{OrderEvent, OrderState, Outcome, Silent, Sink, Trade};
 use matching_core::reference::Reference;
 use matching_core::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderType, Phase, Sequence, Side,
@@ -82,7 +84,7 @@ impl Sink for Heard {
 }
 
 /// What a stream must have come across, or else it shows little.
-const EXPECTED: [&str; 20] = [
+const EXPECTED: [&str; 25] = [
     "limit",
     "market",
     "market to limit",
@@ -103,6 +105,11 @@ const EXPECTED: [&str; 20] = [
     "auction of a forward",
     "auction",
     "call",
+    "preview",
+    "kill switch",
+    "restricted",
+    "position limit",
+    "daily limit",
 ];
 
 fn setting(name: &str) -> Option<u64> {
@@ -156,6 +163,38 @@ fn check_invariants(engine: &Engine, what: &str) {
     }
 }
 
+/// Returns an order whose outcome does not depend on the time that passes until it comes in.
+fn foreseeable(command: &Command, step: u64) -> Option<&NewOrder> {
+    match command {
+        Command::NewOrder(order) if order.time_in_force != TimeInForce::Gtd => {
+            // Just after midnight the turnover of the day before would be looked at.
+            (step.is_multiple_of(8) && step % 50_000 > 8).then_some(order)
+        }
+        _ => None,
+    }
+}
+
+fn compare_preview(foreseen: Result<Preview, Refusal>, outcome: &Outcome, what: &str) {
+    match foreseen {
+        Err(refusal) => assert_eq!(Some(refusal), outcome.refusal, "{what}: preview"),
+        Ok(foreseen) => {
+            let told = Outcome { order_id: outcome.order_id, ..foreseen.outcome };
+            let told = Outcome { time: outcome.time, ..told };
+            assert_eq!(&told, outcome, "{what}: preview");
+        }
+    }
+}
+
+const fn limit_name(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::KillSwitchActive => Some("kill switch"),
+        Reason::AccountRestricted => Some("restricted"),
+        Reason::PositionLimit => Some("position limit"),
+        Reason::DailyLimit => Some("daily limit"),
+        _ => None,
+    }
+}
+
 fn reload(engine: &Engine) -> Engine {
     let mut bytes = Vec::new();
     engine.write_snapshot(&mut bytes).unwrap();
@@ -183,7 +222,15 @@ fn run(shape: Shape, seed: u64, commands: u64) -> BTreeMap<&'static str, u64> {
         sequence += 1;
         let time = generator.now();
         let mut heard = Heard::default();
+        let foreseen = foreseeable(&command, step).map(|order| engine.preview(order));
         let fast = engine.apply(Sequence(sequence), time, &command, &mut heard);
+        if let Some(foreseen) = foreseen {
+            compare_preview(foreseen, &fast, &what());
+            *seen.entry("preview").or_default() += 1;
+        }
+        if let Some(name) = fast.refusal.and_then(|refusal| limit_name(refusal.reason)) {
+            *seen.entry(name).or_default() += 1;
+        }
         for (what, count) in heard.seen {
             *seen.entry(what).or_default() += count;
         }

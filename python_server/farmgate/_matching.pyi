@@ -1,6 +1,6 @@
 """The matching core: an engine that answers once its answer is durable.
 
-Answers come through asyncio futures: `bytes` of a reply, a pair `(number, sequence)` for control
+Answers come through asyncio futures: `bytes` of a reply, `(number, sequence, count)` for control
 commands, None for waits, or a `Refusal`. Whoever opened the engine watches `fileno()` and calls
 `drain()` on the thread of the event loop.
 """
@@ -9,9 +9,14 @@ from asyncio import Future
 from os import PathLike
 from typing import TypeAlias, final
 
-from farmgate.ports.matching_shapes import Block, InstrumentMarket, InstrumentRules
+from farmgate.ports.matching_shapes import (
+    Block,
+    ForwardPosition,
+    InstrumentMarket,
+    InstrumentRules,
+)
 
-Answer: TypeAlias = bytes | tuple[int, int] | Refusal | None
+Answer: TypeAlias = bytes | tuple[int, int, int] | Refusal | None
 Update: TypeAlias = tuple[bytes, int, bool, bool]
 
 class JournalFailure(RuntimeError):
@@ -68,7 +73,21 @@ class Engine:
     def open_account(
         self, id: bytes, owner: int, max_open_orders: int, future: Future[Answer]
     ) -> None: ...
-    def restrict_account(self, account: int, restricted: bool, future: Future[Answer]) -> None: ...
+    def set_switch(
+        self, account: int, switch: int, is_on: bool, future: Future[Answer]
+    ) -> None: ...
+    def set_risk_limits(
+        self,
+        account: int,
+        max_open_orders: int,
+        limits: tuple[int, int, int, int],
+        future: Future[Answer],
+    ) -> None: ...
+    def cancel_all(self, account: int, reason: int, future: Future[Answer]) -> None: ...
+    def risk(self, account: int) -> tuple[int, int, tuple[int, int, int, int]] | None: ...
+    def switched_on(self, switch: int) -> list[int]: ...
+    def positions(self, account: int) -> list[ForwardPosition]: ...
+    def preview_order(self, account: int, message: bytes) -> bytes | Refusal: ...
     def transfer(
         self, account: int, asset: int, amount: int, key: bytes, future: Future[Answer]
     ) -> None: ...

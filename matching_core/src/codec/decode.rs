@@ -3,15 +3,16 @@
 use super::{
     ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, CANCEL_ORDER, DEFINE_INSTRUMENT,
     DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY,
-    RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RESTRICT_ACCOUNT, RecordError, SET_PHASE,
-    TRANSFER,
+    RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE, SET_RISK_LIMITS,
+    SET_SWITCH, TRANSFER,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
+use crate::risk::RiskLimits;
 use crate::types::{
     AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
     OrderId, OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
-    TimeInForce, TimestampNs,
+    Switch, TimeInForce, TimestampNs,
 };
 
 /// Walks the records of a group.
@@ -111,10 +112,8 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
                 max_open_orders: reader.u32()?,
             }
         }
-        RESTRICT_ACCOUNT => {
-            let restricted = reader.boolean()?;
-            Command::RestrictAccount { account: AccountNumber(reader.u32()?), restricted }
-        }
+        SET_SWITCH => decode_switch(reader)?,
+        SET_RISK_LIMITS => decode_risk_limits(reader)?,
         REGISTER_ASSET => Command::RegisterAsset { code: reader.text(ASSET_CODE_BYTES_MAX)? },
         TRANSFER => Command::Transfer {
             account: AccountNumber(reader.u32()?),
@@ -130,6 +129,29 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
         }
         ADVANCE_TIME => Command::AdvanceTime,
         _ => return Err(RecordError),
+    })
+}
+
+fn decode_switch(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
+    let value = reader.u8()?;
+    let switch = Switch::from_number(u64::from(value >> 1).saturating_add(1));
+    Ok(Command::SetSwitch {
+        account: AccountNumber(reader.u32()?),
+        switch: switch.ok_or(RecordError)?,
+        is_on: value & 1 != 0,
+    })
+}
+
+fn decode_risk_limits(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
+    Ok(Command::SetRiskLimits {
+        account: AccountNumber(reader.u32()?),
+        max_open_orders: reader.u32()?,
+        limits: RiskLimits {
+            max_order_lots: reader.u32()?,
+            max_order_notional_minor: reader.i64()?,
+            max_daily_notional_minor: reader.i64()?,
+            max_position_lots: reader.i64()?,
+        },
     })
 }
 
@@ -253,14 +275,6 @@ impl<'a> Reader<'a> {
 
     fn u8(&mut self) -> Result<u8, RecordError> {
         Ok(u8::from_le_bytes(self.array()?))
-    }
-
-    fn boolean(&mut self) -> Result<bool, RecordError> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(RecordError),
-        }
     }
 
     fn u32(&mut self) -> Result<u32, RecordError> {

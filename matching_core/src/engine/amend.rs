@@ -96,6 +96,7 @@ impl Engine {
             let reason = Reason::PostOnlyWouldTrade;
             return Err(Refusal::about(book.spec.number, reason, [0; 3]));
         }
+        self.check_limits(incoming)?;
         if incoming.cold.reduce_only {
             self.check_reduces(incoming, incoming.slot)?;
         }

@@ -45,6 +45,7 @@ impl Engine {
             let reason = Reason::OpenOrdersLimit;
             return Err(Refusal::about(order.instrument, reason, [most, 0, 0]));
         }
+        self.check_limits(&incoming)?;
         if order.reduce_only {
             self.check_reduces(&incoming, NONE)?;
         }
@@ -61,8 +62,9 @@ impl Engine {
         let book = &self.books[incoming.book];
         let spec = &book.spec;
         let refuse = |reason, values| Err(Refusal::about(spec.number, reason, values));
-        if self.ledger.get(incoming.cold.account).is_some_and(|account| account.restricted) {
-            return refuse(Reason::AccountRestricted, [0; 3]);
+        let account = self.ledger.get(incoming.cold.account);
+        if let Some(reason) = account.and_then(Self::switched_off) {
+            return refuse(reason, [0; 3]);
         }
         if let Some(reason) = phase_breaks(spec.phase, incoming) {
             return refuse(reason, [spec.phase.number().into(), 0, 0]);

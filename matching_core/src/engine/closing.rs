@@ -174,8 +174,11 @@ impl Engine {
         let mut count = 0_u32;
         for &slot in &slots {
             let hot = self.slab.hot[slot as usize];
+            let stays = reason == CancelReason::Disconnect
+                && self.slab.cold[slot as usize].time_in_force == TimeInForce::Gtc;
             let fits = book.is_none_or(|book| hot.book() == book)
-                && side.is_none_or(|side| hot.side() == side);
+                && side.is_none_or(|side| hot.side() == side)
+                && !stays;
             if fits {
                 self.close_resting(slot, reason, sink);
                 count += 1;

@@ -46,7 +46,11 @@ impl Engine {
             Command::OpenAccount { .. } => {
                 (self.ledger.accounts.len() >= ACCOUNTS_MAX).then(too_many)
             }
-            Command::RestrictAccount { account, .. } => missing(*account),
+            Command::SetSwitch { account, .. } => missing(*account),
+            Command::SetRiskLimits { account, limits, .. } => {
+                let invalid = || Refusal::plain(Reason::OutOfRange);
+                missing(*account).or_else(|| (!limits.is_valid()).then(invalid))
+            }
             Command::RegisterAsset { code } => {
                 let fits = (1..=crate::codec::ASSET_CODE_BYTES_MAX).contains(&code.len());
                 (!fits || self.assets.len() >= ASSETS_MAX).then(too_many)

@@ -4,6 +4,7 @@ use crate::book::reaches;
 use crate::engine::Engine;
 use crate::engine::funds::Terms;
 use crate::event::{OrderEvent, Sink, Trade};
+use crate::ledger::Position;
 use crate::slab::{Cold, Hot, ICEBERG, NONE, REDUCES};
 use crate::types::{
     Allocation, CancelReason, InstrumentKind, OrderId, OrderStatus, OwnerNumber, PriceTicks,
@@ -246,14 +247,20 @@ impl Engine {
         side: Side,
     ) -> u32 {
         let spec = &self.books[index].spec;
-        let positions = self.ledger.get(account).map_or(&[][..], |account| &account.positions);
-        let position = positions.iter().find(|position| position.instrument == spec.number);
-        let net = position.map_or(0, |position| position.bought_lots - position.sold_lots);
+        let net = self.net_lots(account, index);
         let open = if side == Side::Sell { net } else { -net };
         if spec.kind != InstrumentKind::Forward {
             return 0;
         }
         u32::try_from(open.max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// Returns lots bought more than sold.
+    pub(crate) fn net_lots(&self, account: crate::types::AccountNumber, index: usize) -> i64 {
+        let number = self.books[index].spec.number;
+        let positions = self.ledger.get(account).map_or(&[][..], |account| &account.positions);
+        let position = positions.iter().find(|position| position.instrument == number);
+        position.map_or(0, Position::net_lots)
     }
 
     /// Applies the self-trade prevention of the incoming order to an order of the same owner.

@@ -1,8 +1,8 @@
 //! The money side of one fill: both accounts, the exchange's fees, what stays set aside.
 
-use crate::engine::Engine;
 use crate::engine::funds::Terms;
 use crate::engine::matching::Incoming;
+use crate::engine::{DAY_NS, Engine};
 use crate::event::{PostingKind, Sink};
 use crate::ledger::Change;
 use crate::types::{AccountNumber, AssetNumber, FEE_ACCOUNT, PriceTicks, Side};
@@ -11,6 +11,7 @@ use crate::types::{AccountNumber, AssetNumber, FEE_ACCOUNT, PriceTicks, Side};
 struct Leg {
     account: AccountNumber,
     side: Side,
+    price: PriceTicks,
     lots: u32,
     /// What the fill frees of the order's hold; 0 for the incoming order, which has none yet.
     released: i64,
@@ -32,7 +33,7 @@ impl Engine {
     ) -> (i64, i64) {
         let value = terms.value(price, lots);
         let ticks = price.0 * i64::from(lots);
-        let maker = self.maker_leg(slot, incoming.side.opposite(), ticks, lots, terms);
+        let maker = self.maker_leg(slot, incoming.side.opposite(), price, lots, terms);
 
         let cold = &mut incoming.cold;
         cold.taker_notional_ticks += ticks;
@@ -44,7 +45,7 @@ impl Engine {
         cold.taker_fee_minor += fee;
         let deposit = if terms.is_forward { terms.deposit(incoming.limit, lots) } else { 0 };
         let side = incoming.side;
-        let taker = Leg { account: cold.account, side, lots, released: 0, deposit, fee };
+        let taker = Leg { account: cold.account, side, price, lots, released: 0, deposit, fee };
 
         let fees = (maker.fee, taker.fee);
         self.post_leg(&maker, value, terms, sink);
@@ -66,9 +67,8 @@ impl Engine {
         sink: &mut S,
     ) -> (i64, i64) {
         let value = terms.value(price, lots);
-        let ticks = price.0 * i64::from(lots);
-        let buyer = self.gathered_leg(buy, Side::Buy, ticks, lots, terms);
-        let seller = self.gathered_leg(sell, Side::Sell, ticks, lots, terms);
+        let buyer = self.gathered_leg(buy, Side::Buy, price, lots, terms);
+        let seller = self.gathered_leg(sell, Side::Sell, price, lots, terms);
         let fees = (buyer.fee, seller.fee);
         self.post_leg(&buyer, value, terms, sink);
         self.post_leg(&seller, value, terms, sink);
@@ -79,7 +79,15 @@ impl Engine {
     }
 
     /// Charges an order that gathered for an auction as if it came in.
-    fn gathered_leg(&mut self, slot: u32, side: Side, ticks: i64, lots: u32, terms: &Terms) -> Leg {
+    fn gathered_leg(
+        &mut self,
+        slot: u32,
+        side: Side,
+        price: PriceTicks,
+        lots: u32,
+        terms: &Terms,
+    ) -> Leg {
+        let ticks = price.0 * i64::from(lots);
         let remaining = self.slab.open_lots(slot) - lots;
         let cold = &mut self.slab.cold[slot as usize];
         cold.taker_notional_ticks += ticks;
@@ -96,11 +104,19 @@ impl Engine {
         let fee = terms.taker_fee(cold.taker_notional_ticks) - cold.taker_fee_minor;
         let fee = fee.min(most);
         cold.taker_fee_minor += fee;
-        Leg { account: cold.account, side, lots, released, deposit, fee }
+        Leg { account: cold.account, side, price, lots, released, deposit, fee }
     }
 
     /// Charges the resting order, whose fee never exceeds what the fill leaves to pay it.
-    fn maker_leg(&mut self, slot: u32, side: Side, ticks: i64, lots: u32, terms: &Terms) -> Leg {
+    fn maker_leg(
+        &mut self,
+        slot: u32,
+        side: Side,
+        price: PriceTicks,
+        lots: u32,
+        terms: &Terms,
+    ) -> Leg {
+        let ticks = price.0 * i64::from(lots);
         let remaining = self.slab.open_lots(slot) - lots;
         let cold = &mut self.slab.cold[slot as usize];
         cold.maker_notional_ticks += ticks;
@@ -116,7 +132,7 @@ impl Engine {
         };
         let fee = (terms.maker_fee(cold.maker_notional_ticks) - cold.maker_fee_minor).min(most);
         cold.maker_fee_minor += fee;
-        Leg { account: cold.account, side, lots, released, deposit, fee }
+        Leg { account: cold.account, side, price, lots, released, deposit, fee }
     }
 
     fn post_leg<S: Sink>(&mut self, leg: &Leg, value: i64, terms: &Terms, sink: &mut S) {
@@ -133,10 +149,7 @@ impl Engine {
             ledger.post(leg.account, terms.quote, change, sink);
             let position = ledger.account(leg.account).position(terms.instrument);
             position.deposit_minor += leg.deposit;
-            match leg.side {
-                Side::Buy => position.bought_lots += i64::from(leg.lots),
-                Side::Sell => position.sold_lots += i64::from(leg.lots),
-            }
+            position.trade(leg.side, leg.lots, leg.price);
         } else {
             let base = i64::from(leg.lots) * terms.lot_size;
             let (quote, base) = match leg.side {
@@ -148,6 +161,9 @@ impl Engine {
         }
         let change = Change { kind: PostingKind::Fee, total: -leg.fee, held: 0, reference };
         ledger.post(leg.account, terms.quote, change, sink);
+        if let Some(allowance) = &mut ledger.account(leg.account).allowance {
+            allowance.note(self.time.0 / DAY_NS, terms.quote, value);
+        }
     }
 
     /// Sets aside or frees what an order holds.

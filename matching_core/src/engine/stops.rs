@@ -182,6 +182,9 @@ impl Engine {
             return Err(Refusal::about(number, Reason::PriceNotAllowed, [0; 3]));
         }
         self.check_market(incoming)?;
+        if incoming.limit != before.price || incoming.cold.quantity > before.quantity {
+            self.check_limits(incoming)?;
+        }
         if incoming.cold.reduce_only {
             self.check_reduces(incoming, incoming.slot)?;
         }

@@ -2,12 +2,35 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::engine::{AccountView, DayFigures, Engine};
+use crate::engine::{DayFigures, Engine};
 use crate::event::OrderState;
 use crate::instrument::InstrumentSpec;
+use crate::risk::RiskLimits;
 use crate::types::{
-    AccountNumber, AssetNumber, InstrumentNumber, OrderId, PriceTicks, Sequence, Side,
+    AccountNumber, AssetNumber, InstrumentNumber, OrderId, OwnerNumber, PriceTicks,
+    SelfTradePrevention, Sequence, Side,
 };
+
+/// A trading account as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// Number.
+    pub number: AccountNumber,
+    /// Public ID.
+    pub id: [u8; 16],
+    /// Beneficial owner.
+    pub owner: OwnerNumber,
+    /// Self-trade prevention of its orders.
+    pub self_trade_prevention: SelfTradePrevention,
+    /// Most open orders at a time.
+    pub max_open_orders: u32,
+    /// Open orders.
+    pub open_orders: u32,
+    /// A bit for each [`Switch`](crate::types::Switch) that is on, the first in the lowest.
+    pub switches: u8,
+    /// Limits.
+    pub limits: RiskLimits,
+}
 
 /// Bought, sold, and the deposit kept, of one account in one forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +43,10 @@ pub struct PositionView {
     pub sold_lots: i64,
     /// Deposit kept, in minor units of the quote asset.
     pub deposit_minor: i64,
+    /// What the lots that are not closed were traded for, price in ticks times lots.
+    pub open_ticks: i64,
+    /// What closed lots brought, price in ticks times lots.
+    pub realised_ticks: i64,
 }
 
 impl Engine {
@@ -77,7 +104,8 @@ impl Engine {
             self_trade_prevention: account.self_trade_prevention,
             max_open_orders: account.max_open_orders,
             open_orders: account.open_orders,
-            restricted: account.restricted,
+            switches: account.switches,
+            limits: account.allowance.as_ref().map(|found| found.limits).unwrap_or_default(),
         })
     }
 
@@ -109,6 +137,8 @@ impl Engine {
             bought_lots: position.bought_lots,
             sold_lots: position.sold_lots,
             deposit_minor: position.deposit_minor,
+            open_ticks: position.open_ticks,
+            realised_ticks: position.realised_ticks,
         })
     }
 

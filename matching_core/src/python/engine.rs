@@ -48,7 +48,7 @@ impl PyEngine {
         Ok(())
     }
 
-    fn control(&self, py: Python<'_>, command: Command, future: Ticket) -> PyResult<()> {
+    pub(super) fn control(&self, py: Python<'_>, command: Command, future: Ticket) -> PyResult<()> {
         self.submit(py, Request::Control(Box::new(command)), future)
     }
 }
@@ -67,7 +67,9 @@ fn answer(py: Python<'_>, reply: Result<Reply, Denial>) -> PyResult<Py<PyAny>> {
     Ok(match reply {
         Ok(Reply::Bytes(bytes)) => PyBytes::new(py, &bytes).into_any().unbind(),
         Ok(Reply::Outcome(outcome)) => {
-            (outcome.order_id.0, outcome.sequence.0).into_pyobject(py)?.into_any().unbind()
+            // Number of what was made, sequence, and how many were cancelled.
+            let counted = (outcome.order_id.0, outcome.sequence.0, outcome.remaining.0);
+            counted.into_pyobject(py)?.into_any().unbind()
         }
         Ok(Reply::Reached) => py.None(),
         Err(denial) => Py::new(py, PyRefusal::from(denial))?.into_any(),
@@ -217,18 +219,6 @@ impl PyEngine {
             max_open_orders,
         };
         self.control(py, command, future)
-    }
-
-    #[pyo3(name = "restrict_account")]
-    fn py_restrict_account(
-        &self,
-        py: Python<'_>,
-        account: u32,
-        restricted: bool,
-        future: Ticket,
-    ) -> PyResult<()> {
-        let account = AccountNumber(account);
-        self.control(py, Command::RestrictAccount { account, restricted }, future)
     }
 
     #[pyo3(name = "transfer")]

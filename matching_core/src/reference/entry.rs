@@ -6,7 +6,7 @@ use crate::error::{Reason, Refusal};
 use crate::event::Outcome;
 use crate::types::{
     AccountNumber, CancelReason, InstrumentKind, InstrumentNumber, NO_SLOT, OrderId, OrderStatus,
-    OrderType, Phase, PriceTicks, QuantityLots, Side, TimeInForce,
+    OrderType, Phase, PriceTicks, QuantityLots, Side, Switch, TimeInForce,
 };
 
 fn is_immediate(order: &NewOrder) -> bool {
@@ -134,6 +134,7 @@ impl Reference {
         if rests && count as u32 >= account.max_open_orders {
             return about(Reason::OpenOrdersLimit, [account.max_open_orders.into(), 0, 0]);
         }
+        self.check_limits(&open)?;
         self.check_reduces(&open)?;
         let opposite = self.opposite(&open);
         if order.order_type == OrderType::Market && opposite.is_empty() {
@@ -161,8 +162,12 @@ impl Reference {
     fn check_market(&self, open: &mut Open) -> Checked<()> {
         let spec = self.spec(open.order.instrument);
         let about = |reason, values| Err(Refusal::about(spec.number, reason, values));
-        if self.accounts[open.order.account.0 as usize].restricted {
+        let switches = &self.accounts[open.order.account.0 as usize].switches;
+        if switches.contains(&Switch::Restricted.number()) {
             return about(Reason::AccountRestricted, [0; 3]);
+        }
+        if switches.contains(&Switch::Killed.number()) {
+            return about(Reason::KillSwitchActive, [0; 3]);
         }
         let phase = [spec.phase.number().into(), 0, 0];
         let takes = [OrderType::Market, OrderType::MarketToLimit].contains(&open.order.order_type);
@@ -207,6 +212,54 @@ impl Reference {
         let value = money::value(spec, open.order.price, open.remaining) as i64;
         if spec.max_notional_minor > 0 && value > spec.max_notional_minor {
             return about(Reason::NotionalMax, [value, spec.max_notional_minor, 0]);
+        }
+        Ok(())
+    }
+
+    /// Checks the account's own limits.
+    pub(super) fn check_limits(&self, open: &Open) -> Checked<()> {
+        let account = open.order.account;
+        let (number, side) = (open.order.instrument, open.order.side);
+        let limits = self.accounts[account.0 as usize].limits;
+        let about = |reason, values| Err(Refusal::about(number, reason, values));
+        let passes = |most: i128, value: i128| most == 0 || value <= most;
+        let quantity = open.order.quantity.0;
+        if !passes(limits.max_order_lots.into(), quantity.into()) {
+            let values = [quantity.into(), limits.max_order_lots.into(), 0];
+            return about(Reason::QuantityMax, values);
+        }
+        let spec = self.spec(number);
+        let value = money::value(spec, open.order.price, open.remaining);
+        if !passes(limits.max_order_notional_minor.into(), value) {
+            let values = [value as i64, limits.max_order_notional_minor, 0];
+            return about(Reason::NotionalMax, values);
+        }
+        let others: Vec<_> = self
+            .open
+            .iter()
+            .filter(|other| other.id != open.id && other.order.account == account)
+            .collect();
+        let today = (self.time.0 / super::DAY_NS, spec.quote_asset);
+        let traded = self.accounts[account.0 as usize].traded.get(&today).copied().unwrap_or(0);
+        let waiting = others.iter().map(|other| {
+            let theirs = self.spec(other.order.instrument);
+            let same = theirs.quote_asset == spec.quote_asset;
+            if same { money::value(theirs, other.order.price, other.remaining) } else { 0 }
+        });
+        let most = limits.max_daily_notional_minor;
+        if !passes(most.into(), traded + waiting.sum::<i128>() + value) {
+            return about(Reason::DailyLimit, [most, 0, 0]);
+        }
+        let lots = others
+            .iter()
+            .filter(|other| other.order.instrument == number && other.order.side == side)
+            .map(|other| i128::from(other.remaining));
+        let net = i128::from(self.positions.get(&(account, number)).copied().unwrap_or(0));
+        let net = if side == Side::Buy { net } else { -net };
+        let reach = net + lots.sum::<i128>() + i128::from(open.remaining);
+        let most = limits.max_position_lots;
+        if spec.kind == InstrumentKind::Forward && !passes(most.into(), reach) {
+            return about(Reason::PositionLimit, [most, 0, 0]);
         }
         Ok(())
     }
@@ -319,6 +372,9 @@ impl Reference {
         if after.order.post_only && !self.opposite(after).is_empty() {
             let reason = Reason::PostOnlyWouldTrade;
             return Err(Refusal::about(after.order.instrument, reason, [0; 3]));
+        }
+        if after.order.price != before.order.price || after.order.quantity > before.order.quantity {
+            self.check_limits(after)?;
         }
         self.check_reduces(after)?;
         let freed = money::hold(self.spec(before.order.instrument), before);

@@ -2,6 +2,7 @@
 
 use super::{Open, Reference, money, sharing};
 use crate::event::{Outcome, Trade};
+use crate::risk::RiskLimits;
 use crate::types::{
     AccountNumber, Allocation, CancelReason, FEE_ACCOUNT, InstrumentKind, InstrumentNumber,
     NO_SLOT, OrderId, OrderStatus, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
@@ -341,6 +342,14 @@ impl Reference {
     ) {
         let spec = self.spec(number).clone();
         let [(buyer, _), (seller, _)] = parties;
+        let value = money::value(&spec, price, lots);
+        let today = (self.time.0 / super::DAY_NS, spec.quote_asset);
+        for account in [buyer, seller] {
+            let account = &mut self.accounts[account.0 as usize];
+            if account.limits != RiskLimits::default() {
+                *account.traded.entry(today).or_default() += value;
+            }
+        }
         if spec.kind == InstrumentKind::Forward {
             for (account, limit) in parties {
                 let deposit = money::deposit(&spec, limit, lots);
@@ -350,7 +359,6 @@ impl Reference {
             *self.positions.entry((seller, number)).or_default() -= i64::from(lots);
             return;
         }
-        let value = money::value(&spec, price, lots);
         let base = i128::from(lots) * i128::from(spec.lot_size_minor);
         self.pay(buyer, spec.quote_asset, -value);
         self.pay(seller, spec.quote_asset, value);

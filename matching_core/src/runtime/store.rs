@@ -14,7 +14,7 @@ use crate::journal::recovery::{self, GENESIS};
 use crate::journal::segment::sync_directory;
 use crate::journal::{JournalError, Position};
 
-const MAGIC: &[u8; 8] = b"FGSNAP02";
+const MAGIC: &[u8; 8] = b"FGSNAP03";
 const HEADER_BYTES: usize = 68;
 /// Snapshots kept: the newest may turn out unreadable.
 const KEEP: usize = 3;

@@ -9,6 +9,7 @@ use crate::command::{CLIENT_ORDER_ID_BYTES_MAX, ClientOrderId, Command};
 use crate::engine::{Engine, EngineLimits};
 use crate::idempotency::Record;
 use crate::ledger::{Account, Balance, Position};
+use crate::risk::{Allowance, RiskLimits};
 use crate::slab::{Cold, Hot, NONE, PARKED};
 use crate::types::{
     AccountNumber, AssetNumber, InstrumentNumber, NO_SLOT, OrderId, OrderType, OwnerNumber,
@@ -183,12 +184,12 @@ impl Engine {
 fn read_account(r: &mut Reader<'_>) -> Result<Account> {
     let id = r.array()?;
     let owner = OwnerNumber(r.u32()?);
-    let [mode, restricted] = r.array()?;
+    let [mode, switches] = r.array()?;
     let Some(mode) = SelfTradePrevention::from_number(mode.into()) else {
         return corrupt("account");
     };
     let mut account = Account::new(id, owner, mode, r.u32()?);
-    account.restricted = restricted == 1;
+    account.switches = switches;
     account.sequence = Sequence(r.u64()?);
     for _ in 0..r.u32()? {
         let asset = AssetNumber(r.u32()?);
@@ -200,9 +201,28 @@ fn read_account(r: &mut Reader<'_>) -> Result<Account> {
             bought_lots: r.i64()?,
             sold_lots: r.i64()?,
             deposit_minor: r.i64()?,
+            open_ticks: r.i64()?,
+            realised_ticks: r.i64()?,
         });
     }
+    if r.array()? == [1] {
+        account.allowance = Some(Box::new(read_allowance(r)?));
+    }
     Ok(account)
+}
+
+fn read_allowance(r: &mut Reader<'_>) -> Result<Allowance> {
+    let limits = RiskLimits {
+        max_order_lots: r.u32()?,
+        max_order_notional_minor: r.i64()?,
+        max_daily_notional_minor: r.i64()?,
+        max_position_lots: r.i64()?,
+    };
+    let mut allowance = Allowance { limits, day: r.u64()?, turnover: Vec::new() };
+    for _ in 0..r.u32()? {
+        allowance.turnover.push((AssetNumber(r.u32()?), r.i64()?));
+    }
+    Ok(allowance)
 }
 
 fn read_book(r: &mut Reader<'_>) -> Result<Book> {

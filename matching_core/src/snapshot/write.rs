@@ -165,7 +165,7 @@ impl Engine {
 fn write_account<W: Write>(w: &mut Writer<'_, W>, account: &Account) -> io::Result<()> {
     w.bytes(&account.id)?;
     w.u32(account.owner.0)?;
-    w.bytes(&[account.self_trade_prevention.number(), u8::from(account.restricted)])?;
+    w.bytes(&[account.self_trade_prevention.number(), account.switches])?;
     w.u32(account.max_open_orders)?;
     w.u64(account.sequence.0)?;
     w.count(account.balances.len())?;
@@ -180,6 +180,18 @@ fn write_account<W: Write>(w: &mut Writer<'_, W>, account: &Account) -> io::Resu
         w.i64(position.bought_lots)?;
         w.i64(position.sold_lots)?;
         w.i64(position.deposit_minor)?;
+        w.i64(position.open_ticks)?;
+        w.i64(position.realised_ticks)?;
+    }
+    let Some(allowance) = &account.allowance else { return w.bytes(&[0]) };
+    let mut limits = vec![1];
+    codec::put_risk_limits(&mut limits, &allowance.limits);
+    w.bytes(&limits)?;
+    w.u64(allowance.day)?;
+    w.count(allowance.turnover.len())?;
+    for (asset, value) in &allowance.turnover {
+        w.u32(asset.0)?;
+        w.i64(*value)?;
     }
     Ok(())
 }

@@ -14,17 +14,29 @@ from farmgate import _matching
 from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
-from farmgate.ports.matching_shapes import Block, InstrumentMarket, InstrumentRules
+from farmgate.ports.matching_shapes import (
+    Block,
+    ForwardPosition,
+    InstrumentMarket,
+    InstrumentRules,
+    Risk,
+    RiskLimits,
+    Switch,
+)
 
 __all__ = [
     "Block",
     "Follower",
+    "ForwardPosition",
     "InstrumentMarket",
     "InstrumentRules",
     "JournalFailure",
     "MarketCursor",
     "Matching",
     "OrderCursor",
+    "Risk",
+    "RiskLimits",
+    "Switch",
 ]
 
 _REASON_PREFIX: Final = "REASON_"
@@ -135,7 +147,7 @@ class Matching:
 
     async def register_asset(self, code: str) -> int:
         """Returns the number of an asset, registered if it is new."""
-        number, _ = await self._ask(self._engine.register_asset, code)
+        number, *_ = await self._ask(self._engine.register_asset, code)
         return int(number)
 
     async def open_account(self, account_id: bytes, *, owner: int, max_open_orders: int) -> int:
@@ -146,7 +158,7 @@ class Matching:
             owner: Number of its beneficial owner.
             max_open_orders: Most open orders at a time.
         """
-        number, _ = await self._ask(self._engine.open_account, account_id, owner, max_open_orders)
+        number, *_ = await self._ask(self._engine.open_account, account_id, owner, max_open_orders)
         return int(number)
 
     async def transfer(self, account: int, asset: int, amount_minor: int, key: bytes) -> int:
@@ -155,21 +167,72 @@ class Matching:
         Raises:
             DomainError: INSUFFICIENT_FUNDS or AMOUNT_OVERFLOW.
         """
-        _, sequence = await self._ask(self._engine.transfer, account, asset, amount_minor, key)
+        _, sequence, _ = await self._ask(self._engine.transfer, account, asset, amount_minor, key)
         return int(sequence)
 
     async def define_instrument(self, rules: InstrumentRules) -> int:
         """Lists an instrument or changes its rules; returns its number."""
-        number, _ = await self._ask(self._engine.define_instrument, rules)
+        number, *_ = await self._ask(self._engine.define_instrument, rules)
         return int(number)
 
     async def set_phase(self, instrument: int, phase: int) -> None:
         """Moves an instrument to a phase."""
         await self._ask(self._engine.set_phase, instrument, phase)
 
-    async def restrict_account(self, account: int, *, restricted: bool) -> None:
-        """Restricts an account to cancellations, or lifts that."""
-        await self._ask(self._engine.restrict_account, account, restricted)
+    async def set_switch(self, account: int, switch: Switch, *, is_on: bool) -> None:
+        """Switches something on or off for an account."""
+        await self._ask(self._engine.set_switch, account, switch, is_on)
+
+    async def set_risk_limits(
+        self, account: int, limits: RiskLimits, *, max_open_orders: int
+    ) -> None:
+        """Says how much an account may trade; what is open already stays."""
+        await self._ask(self._engine.set_risk_limits, account, max_open_orders, limits)
+
+    async def cancel_all(self, account: int, reason: int) -> int:
+        """Cancels the account's orders, for a lost session those not good till cancelled.
+
+        Args:
+            account: Its number.
+            reason: A `CancelReason` of the API.
+
+        Returns:
+            How many.
+        """
+        _, _, count = await self._ask(self._engine.cancel_all, account, reason)
+        return int(count)
+
+    def risk(self, account: int) -> Risk:
+        """Returns the switches and limits of an account.
+
+        Raises:
+            DomainError: ACCOUNT_UNKNOWN.
+        """
+        found = self._engine.risk(account)
+        if found is None:
+            raise DomainError("ACCOUNT_UNKNOWN")
+        bits, max_open_orders, limits = found
+        switches = frozenset(switch for switch in Switch if bits & 1 << (switch - 1))
+        return Risk(switches, max_open_orders, RiskLimits(*limits))
+
+    def switched_on(self, switch: Switch) -> list[int]:
+        """Returns the numbers of the accounts for which it is on."""
+        return self._engine.switched_on(switch)
+
+    def positions(self, account: int) -> list[ForwardPosition]:
+        """Returns the account's forwards: positions, and those with open orders only."""
+        return self._engine.positions(account)
+
+    def preview_order(self, account: int, message: bytes) -> bytes:
+        """Tries an order; bytes of a CreateOrderRequest in, of a PreviewOrderResponse out.
+
+        Raises:
+            DomainError: What the order would be refused for.
+        """
+        reply = self._engine.preview_order(account, message)
+        if isinstance(reply, _matching.Refusal):
+            raise refusal_error(reply)
+        return reply
 
     async def caught_up(self, sequence: int = 0) -> None:
         """Waits until reads show a sequence, or else all that is acknowledged now.

@@ -1,6 +1,7 @@
 """Shapes of the dictionaries that cross into and out of the matching core."""
 
-from typing import Any, NotRequired, TypedDict
+from enum import IntEnum
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 
 class InstrumentRules(TypedDict):
@@ -59,6 +60,45 @@ class InstrumentMarket(TypedDict):
     bid: tuple[str, int] | None
     ask: tuple[str, int] | None
     summary: bytes
+
+
+class Switch(IntEnum):
+    """What can be switched on for an account."""
+
+    RESTRICTED = 1
+    KILLED = 2
+    CANCEL_ON_DISCONNECT = 3
+
+
+class RiskLimits(NamedTuple):
+    """What an account may do at most; 0 is no limit, money is in 1e-4 of its currency."""
+
+    max_order_lots: int = 0
+    max_order_notional_minor: int = 0
+    max_daily_notional_minor: int = 0
+    max_position_lots: int = 0
+
+
+class Risk(NamedTuple):
+    """The switches and limits of an account."""
+
+    switches: frozenset[Switch]
+    max_open_orders: int
+    limits: RiskLimits
+
+
+class ForwardPosition(TypedDict):
+    """An account in one forward; ticks are sums of price times lots."""
+
+    symbol: str
+    tick_size_micro: int
+    tick_value_minor: int
+    net_lots: int
+    open_ticks: int
+    realised_ticks: int
+    last_ticks: int | None
+    open_buy_lots: int
+    open_sell_lots: int
 
 
 class Block(TypedDict):

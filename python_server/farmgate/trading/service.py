@@ -18,6 +18,8 @@ from farmgate.trading import store
 from farmgate.trading.accounts import own_account, readable_account
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
+from farmgate.trading.risk import AccountMethods
+from farmgate.trading.sessions import Sessions
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # Messages of a session that may wait for their answers; the caller's sending slows down beyond.
@@ -29,13 +31,14 @@ def _key(call: Call) -> bytes:
     return (call.idempotency_key or "").encode("ascii", "replace")
 
 
-class TradingServicer(Servicer):
+class TradingServicer(AccountMethods, Servicer):
     """Serves `TradingService`.
 
     Args:
         matching: The core.
         history: What the projector wrote.
         pager: Signs page tokens.
+        sessions: Counts sessions of order entry.
     """
 
     SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
@@ -49,8 +52,11 @@ class TradingServicer(Servicer):
         "OrderSession": _BATCH_BYTES_MAX,
     }
 
-    def __init__(self, matching: Matching, history: History, pager: Pager) -> None:
+    def __init__(
+        self, matching: Matching, history: History, pager: Pager, sessions: Sessions
+    ) -> None:
         self._matching = matching
+        self._sessions = sessions
         self._history = history
         self._pager = pager
         self._instruments = Instruments(matching)
@@ -85,12 +91,13 @@ class TradingServicer(Servicer):
                 await answers.put(None)
 
         submitting = asyncio.create_task(submit())
-        try:
-            while (answer := await answers.get()) is not None:
-                yield self._matching.session_reply(await answer)
-            await submitting
-        finally:
-            submitting.cancel()
+        with self._sessions.session(account):
+            try:
+                while (answer := await answers.get()) is not None:
+                    yield self._matching.session_reply(await answer)
+                await submitting
+            finally:
+                submitting.cancel()
 
     async def GetOrder(
         self, request: trading_pb2.GetOrderRequest, call: Call

@@ -6,6 +6,7 @@ from farmgate.db.engine import Database
 from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History
 from farmgate.trading.service import OrderEventServicer, TradingServicer
+from farmgate.trading.sessions import Sessions
 from farmgate.trading.wallet import WalletServicer
 
 
@@ -16,9 +17,10 @@ def part(base: Base, matching: Matching) -> Part:
     database = base.database if is_shared else Database(address)
     history = History(database)
     schema = Schema(database, may_upgrade=not base.settings.is_production)
+    sessions = Sessions(matching)
     return Part(
         servicers=[
-            TradingServicer(matching, history, base.pager),
+            TradingServicer(matching, history, base.pager, sessions),
             OrderEventServicer(matching),
             WalletServicer(
                 matching,
@@ -27,5 +29,5 @@ def part(base: Base, matching: Matching) -> Part:
                 takes_test_deposits=not base.settings.is_production,
             ),
         ],
-        components=[] if is_shared else [schema],
+        components=[sessions] if is_shared else [schema, sessions],
     )

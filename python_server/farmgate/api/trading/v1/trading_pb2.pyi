@@ -1724,7 +1724,7 @@ Global___GetPositionsRequest: _TypeAlias = GetPositionsRequest  # noqa: Y015
 
 @_typing.final
 class Position(_message.Message):
-    """A position in one instrument."""
+    """A position in one forward."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1811,7 +1811,9 @@ Global___GetRiskLimitsRequest: _TypeAlias = GetRiskLimitsRequest  # noqa: Y015
 
 @_typing.final
 class GetRiskLimitsResponse(_message.Message):
-    """The caller's risk limits; 0 means none."""
+    """The caller's risk limits; 0 or an empty text means none. Money is counted apart in each
+    currency.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1866,29 +1868,33 @@ Global___GetFeeScheduleRequest: _TypeAlias = GetFeeScheduleRequest  # noqa: Y015
 
 @_typing.final
 class FeeTier(_message.Message):
-    """One tier of the fee schedule."""
+    """One tier of the fee schedule of an instrument."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
     MAKER_BPS_FIELD_NUMBER: _builtins.int
     TAKER_BPS_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
     min_notional: _builtins.str
     """Turnover over 30 days from which the tier holds, as a decimal."""
     maker_bps: _builtins.str
     """Fee of resting orders, in basis points, as a decimal; negative for a rebate."""
     taker_bps: _builtins.str
     """Fee of incoming orders, in basis points, as a decimal."""
+    symbol: _builtins.str
+    """Symbol of the instrument."""
     def __init__(
         self,
         *,
         min_notional: _builtins.str = ...,
         maker_bps: _builtins.str = ...,
         taker_bps: _builtins.str = ...,
+        symbol: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["maker_bps", b"maker_bps", "min_notional", b"min_notional", "taker_bps", b"taker_bps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maker_bps", b"maker_bps", "min_notional", b"min_notional", "symbol", b"symbol", "taker_bps", b"taker_bps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1903,7 +1909,7 @@ class GetFeeScheduleResponse(_message.Message):
     TIERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeeTier]:
-        """Tiers, lowest first."""
+        """Tiers, by symbol, lowest first."""
 
     def __init__(
         self,
