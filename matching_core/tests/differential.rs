@@ -252,7 +252,7 @@ fn run(shape: Shape, seed: u64, commands: u64) -> BTreeMap<&'static str, u64> {
     seen
 }
 
-/// TRD-030, TRD-040 to TRD-048: a short form in CI, a long one by hand.
+/// TRD-003, TRD-020, TRD-021, TRD-030, TRD-040 to TRD-048: a short form in CI, a long one by hand.
 #[test]
 fn test_engine_agrees_with_the_oracle() {
     let commands = setting("FARMGATE_DIFFERENTIAL_COMMANDS").unwrap_or(400_000);
@@ -280,7 +280,6 @@ fn test_engine_agrees_on_a_liquid_market() {
     run(shape, 7, 60_000);
 }
 
-/// An account of the tests never sees another's number.
 #[test]
 fn test_numbers_are_dense() {
     let engine = Engine::new(EngineLimits::default());

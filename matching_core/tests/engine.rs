@@ -39,6 +39,7 @@ fn limit(account: AccountNumber, side: Side, price: i64, lots: u32) -> NewOrder 
     }
 }
 
+/// TRD-002, TRD-022, TRD-024.
 #[test]
 fn test_trade_settles_money_commodity_and_fees() {
     // 12 lots of 100 bu at 4.5825: 5,499.0000, taker 1.3748, maker 0.2750.
@@ -58,6 +59,7 @@ fn test_trade_settles_money_commodity_and_fees() {
     market.check();
 }
 
+/// TRD-001.
 #[test]
 fn test_price_then_time_decides() {
     let mut market = Market::new();
@@ -71,6 +73,7 @@ fn test_price_then_time_decides() {
     market.check();
 }
 
+/// TRD-005, TRD-011, TRD-012, TRD-023.
 #[test]
 fn test_refusals_name_what_stands_in_the_way() {
     let mut market = Market::new();
@@ -98,6 +101,7 @@ fn test_refusals_name_what_stands_in_the_way() {
     market.check();
 }
 
+/// TRD-008.
 #[test]
 fn test_self_trade_prevention_compares_owners() {
     for (mode, left, rests) in [
@@ -118,6 +122,7 @@ fn test_self_trade_prevention_compares_owners() {
     }
 }
 
+/// TRD-009.
 #[test]
 fn test_amend_keeps_priority_only_when_it_shrinks() {
     let mut market = Market::new();
@@ -174,6 +179,7 @@ fn test_forward_keeps_deposits_of_both_sides() {
     market.check();
 }
 
+/// TRD-007.
 #[test]
 fn test_time_ends_gtd_and_day_orders() {
     let mut market = Market::new();
@@ -196,6 +202,7 @@ fn test_time_ends_gtd_and_day_orders() {
     market.check();
 }
 
+/// TRD-008.
 #[test]
 fn test_amended_order_keeps_its_place_among_the_accounts_orders() {
     // The neighbour in the account's list closes while the amended order trades with it.

@@ -71,6 +71,7 @@ fn an_opened_journal_goes_on_where_it_ended() {
     assert_eq!(read, [payload(1), payload(2)]);
 }
 
+/// OPS-009.
 #[test]
 fn a_second_leader_is_refused() {
     let directory = tempfile::tempdir().expect("folder");
@@ -122,6 +123,7 @@ fn a_lost_first_sector_of_the_last_group_is_cut() {
     assert!(tail.torn_bytes > 0);
 }
 
+/// OPS-006.
 #[test]
 fn every_flipped_bit_before_the_last_group_is_refused() {
     let directory = tempfile::tempdir().expect("folder");
@@ -140,6 +142,7 @@ fn every_flipped_bit_before_the_last_group_is_refused() {
     }
 }
 
+/// OPS-006.
 #[test]
 fn a_missing_segment_is_refused() {
     let directory = tempfile::tempdir().expect("folder");
@@ -152,6 +155,7 @@ fn a_missing_segment_is_refused() {
     assert!(matches!(read_all(directory.path()), Err(JournalError::Corrupt { .. })));
 }
 
+/// OPS-005, TRD-206.
 #[test]
 fn a_reader_follows_up_to_the_durable_mark_only() {
     let directory = tempfile::tempdir().expect("folder");

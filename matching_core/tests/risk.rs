@@ -41,7 +41,7 @@ fn refusal(market: &mut Market, order: NewOrder) -> Option<Reason> {
     market.order(order).refusal.map(|refusal| refusal.reason)
 }
 
-/// TRD-050: the kill switch stops entry and nothing else, and is not the exchange's own.
+/// TRD-013, TRD-050: the kill switch stops entry and nothing else, and is not the exchange's own.
 #[test]
 fn test_switches_are_apart() {
     let mut market = Market::new();

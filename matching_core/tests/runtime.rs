@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use matching_core::command::{Command, CommandKey};
 use matching_core::engine::EngineLimits;
+use matching_core::error::Reason;
 use matching_core::runtime::{Completion, Options, Reply, Request, Runtime};
 use matching_core::types::{AccountNumber, AssetNumber, TimeInForce, TimestampNs};
 use matching_core::workload::{Generator, Shape};
@@ -40,6 +41,7 @@ fn drained(runtime: &Runtime<usize>, count: usize) -> Vec<Completion<usize>> {
     completions
 }
 
+/// OPS-011.
 #[test]
 fn test_reads_catch_up_with_a_burst_and_survive_a_restart() {
     let directory = tempfile::tempdir().unwrap();
@@ -86,6 +88,7 @@ fn test_malformed_message_leaves_no_trace() {
     assert_eq!(sequences.first(), sequences.last());
 }
 
+/// OPS-030.
 #[test]
 fn test_snapshot_that_cannot_be_written_stops_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -130,6 +133,7 @@ fn test_snapshot_that_cannot_be_written_stops_nothing() {
     assert!(snapshots() > 0, "the next one is tried again");
 }
 
+/// OPS-031.
 #[test]
 fn test_start_takes_the_spare_that_is_there() {
     use std::os::unix::fs::MetadataExt;
@@ -178,5 +182,110 @@ fn test_order_expires_under_load() {
     let until = Instant::now().checked_add(Duration::from_secs(10)).unwrap();
     while is_open() {
         assert!(Instant::now() < until, "the order is still open");
+    }
+}
+
+/// TRD-033: when the queue is full the next request is refused at once, and none is lost.
+#[test]
+fn test_full_queue_is_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { queue_requests_max: 4, ..options(directory.path()) };
+    let runtime = Runtime::open(&options).unwrap();
+    let mut taken = 0;
+    let mut refused = None;
+    for number in 0..1_000_000 {
+        match runtime.submit(Request::Control(Box::new(Command::AdvanceTime)), number) {
+            Ok(()) => taken += 1,
+            Err((reason, ticket)) => {
+                refused = Some((reason, ticket == number));
+                break;
+            }
+        }
+    }
+    assert_eq!(refused, Some((Reason::EngineOverloaded, true)));
+    let tickets: Vec<_> = drained(&runtime, taken).iter().map(|one| one.ticket).collect();
+    assert_eq!(tickets, (0..taken).collect::<Vec<_>>());
+}
+
+/// OPS-010: a repeat after a restart gets the first answer; other words under its key are refused.
+#[test]
+fn test_first_answers_outlive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let generator = Generator::new(Shape { instruments: 1, ..Shape::WILD }, 5);
+    let opening = generator.opening();
+    let transfer = || Command::Transfer {
+        account: AccountNumber(1),
+        asset: AssetNumber(1),
+        amount: 77,
+        key: CommandKey(42 << 32 | 1),
+    };
+    let control = |runtime: &Runtime<usize>, command: Command| {
+        runtime.submit(Request::Control(Box::new(command)), 0).unwrap();
+        let Reply::Outcome(outcome) = drained(runtime, 1).remove(0).reply.unwrap() else {
+            panic!("an outcome")
+        };
+        outcome
+    };
+    let mut runtime = Runtime::open(&options(directory.path())).unwrap();
+    for command in opening {
+        control(&runtime, command);
+    }
+    let first = control(&runtime, transfer());
+    runtime.close();
+    for _ in 0..2 {
+        let mut runtime = Runtime::open(&options(directory.path())).unwrap();
+        assert_eq!(control(&runtime, transfer()), first);
+        let other = Command::Transfer {
+            account: AccountNumber(1),
+            asset: AssetNumber(1),
+            amount: 78,
+            key: CommandKey(42 << 32 | 1),
+        };
+        runtime.submit(Request::Control(Box::new(other)), 0).unwrap();
+        let refused = drained(&runtime, 1).remove(0).reply.unwrap_err();
+        assert_eq!(refused.reason, Reason::IdempotencyKeyReused);
+        runtime.close();
+    }
+}
+
+/// OPS-007: a snapshot that is damaged anywhere is passed over, and the state is the same.
+#[test]
+fn test_damaged_snapshot_costs_time_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut runtime = Runtime::open(&options(directory.path())).unwrap();
+    let commands = commands(5_000);
+    let count = commands.len();
+    for (number, command) in commands.into_iter().enumerate() {
+        runtime.submit(Request::Control(Box::new(command)), number).unwrap();
+    }
+    drained(&runtime, count);
+    runtime.close();
+    drop(runtime);
+    let reopened = || {
+        let mut runtime: Runtime<usize> = Runtime::open(&options(directory.path())).unwrap();
+        let hash = runtime.replica().read().engine.state_hash();
+        runtime.close();
+        hash
+    };
+    let snapshots = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let mut found: Vec<_> =
+            paths.filter(|path| path.extension().is_some_and(|name| name == "snapshot")).collect();
+        found.sort();
+        found
+    };
+    let whole = reopened();
+    assert!(!snapshots().is_empty());
+    for at in [0, 9, 200, usize::MAX] {
+        for path in snapshots() {
+            let mut bytes = std::fs::read(&path).unwrap();
+            let at = at.min(bytes.len().saturating_sub(1));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 0x10;
+            }
+            std::fs::write(&path, bytes).unwrap();
+        }
+        assert_eq!(reopened(), whole, "damaged at {at}");
     }
 }

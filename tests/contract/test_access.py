@@ -51,10 +51,25 @@ async def _outcome(api: Api, method: Method, data: bytes, metadata: Any) -> str:
 
 
 def test_every_method_states_its_access() -> None:
+    """AUT-014."""
     assert len(METHODS) > 60
     for method in METHODS:
         # What keeps replies or is kept by the core changes something.
         assert method.rule.mutates or not method.rule.keeps_replies
+
+
+def test_auditors_change_nothing_and_admins_place_no_orders() -> None:
+    """AUT-016."""
+    harmless = ("auth.v1", "users.v1.UserService", "notifications.v1", "ReportService")
+    for method in METHODS:
+        if not method.rule.mutates or types_pb2.ROLE_AUDITOR not in method.rule.roles:
+            continue
+        # What is about oneself, such as one's password, is for all, and so is asking for a report.
+        assert any(part in method.service for part in harmless), method.path
+    for name in ("CreateOrder", "AmendOrder", "BatchCreateOrders", "OrderSession"):
+        method = next(one for one in METHODS if one.path.endswith(f"TradingService/{name}"))
+        assert types_pb2.ROLE_ADMIN not in method.rule.roles, name
+        assert method.rule.roles, name
 
 
 async def test_without_a_token_only_public_methods_answer(api: Api) -> None:

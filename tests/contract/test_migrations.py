@@ -32,6 +32,7 @@ def _load_tables() -> None:
 
 
 def test_migrations_make_what_the_tables_state(database: Database) -> None:
+    """OPS-027."""
     _load_tables()
     assert migrations.pending(database.engine)
     migrations.upgrade(database.engine)
@@ -56,6 +57,7 @@ def test_named_constraints_are_there(database: Database) -> None:
 
 
 def test_migrations_go_down_and_up_again(database: Database) -> None:
+    """OPS-027."""
     migrations.upgrade(database.engine)
     migrations.downgrade(database.engine, "base")
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}

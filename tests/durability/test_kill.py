@@ -7,15 +7,17 @@ from pathlib import Path
 from durability.ledger import acknowledged, journalled, pause, recovered, start
 
 ROUNDS = 20
+# An order ID is the number of the order and its place in memory.
+SLOT_BITS = 24
 
 
 def test_nothing_acknowledged_is_lost_over_twenty_kills(tmp_path: Path) -> None:
-    """OPS-001: kill -9 in mid-load, restart, twenty times over."""
+    """OPS-001, OPS-011, TRD-032: kill -9 in mid-load, restart, twenty times over."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
     folder = tmp_path / "journal"
-    told = 0
+    told = newest = 0
     for round_number in range(ROUNDS):
         output = tmp_path / f"told-{round_number}"
         trader = start(folder, dice.randrange(2**32), output=output)
@@ -31,6 +33,10 @@ def test_nothing_acknowledged_is_lost_over_twenty_kills(tmp_path: Path) -> None:
             assert one.sequence <= last
             assert orders.get(one.order_id, 0) >= one.sequence, one
         assert len({one.order_id for one in promised}) == len(promised), "no order twice"
+        numbers = [one.order_id >> SLOT_BITS for one in promised]
+        assert numbers == sorted(numbers)
+        assert numbers[0] > newest, "also over restarts"
+        newest = numbers[-1]
     assert told > 1_000, "the load was a load"
 
 

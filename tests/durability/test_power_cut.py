@@ -88,7 +88,7 @@ def _missing(folder: Path, promised: list[Acknowledgement]) -> int:
 
 
 def test_power_cut_loses_nothing_acknowledged(disk: Disk, tmp_path: Path) -> None:
-    """OPS-003: five power cuts in mid-load."""
+    """OPS-003, OPS-005: five power cuts in mid-load."""
     seed = random.randrange(2**31)
     print(f"seed {seed}")
     for round_number in range(ROUNDS):

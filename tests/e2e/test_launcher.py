@@ -89,3 +89,18 @@ def test_port_in_use_is_named(tmp_path) -> None:
     assert done.returncode == 1
     expected = f"farmgate: Port {port} is in use; choose another by FARMGATE_GRPC_PORT."
     assert done.stderr.strip() == expected
+
+
+def test_launcher_starts_all_and_stops_all_when_a_part_ends(tmp_path) -> None:
+    """OPS-021."""
+    exchange = Exchange(tmp_path)
+    assert exchange.start().startswith("ready rest=http://127.0.0.1:")
+    envoy = [
+        process
+        for process in _processes(tmp_path)
+        if b"envoy" in (Path("/proc") / str(process) / "cmdline").read_bytes().split(b"\0")[0]
+    ]
+    assert len(envoy) == 1
+    os.kill(envoy[0], signal.SIGKILL)
+    assert exchange.process.wait(timeout=PATIENCE_S) != 0, "whoever watches it starts it again"
+    assert not _wait_until_none(tmp_path)

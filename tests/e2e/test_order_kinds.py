@@ -139,7 +139,7 @@ def test_minimum_quantity_fills_enough_or_not_at_all(exchange, people) -> None:
 
 
 def test_reduce_only_needs_a_position(exchange) -> None:
-    """TRD-044, by gRPC and by a session."""
+    """TRD-044, TRD-124: by gRPC and by a session."""
     with exchange.channel() as channel:
         stub = trading_pb2_grpc.TradingServiceStub(channel)
         buyer = grpc_token(channel, "trader.meridian")

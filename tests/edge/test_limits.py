@@ -21,6 +21,7 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 
 def test_calls_of_one_user_are_limited(lonely: Backend) -> None:
+    """AUT-019."""
     replies = [lonely.call("GET", "/v1/auth/me", token=token(sub="eager")) for _ in range(12)]
     assert replies[0].status == 200
     assert replies[0].headers["x-ratelimit-limit"].startswith("3")

@@ -35,6 +35,7 @@ async def test_unknown_method_is_refused(api: Api) -> None:
 
 
 async def test_unbuilt_method_is_refused_after_its_access_rule(api: Api) -> None:
+    """OPS-029."""
     path = "/farmgate.api.auth.v1.AuthService/EnrollMfa"
     assert (await refused(api.raw(path))).reason == "UNAUTHENTICATED"
     person = await api.person()
@@ -79,6 +80,7 @@ async def test_bad_idempotency_key_is_refused(api: Api, key: str) -> None:
 
 
 async def test_repeat_of_a_change_is_carried_out_once(api_on_any: Api) -> None:
+    """AUT-021."""
     person = await api_on_any.person()
     request = users_pb2.UpdateMyProfileRequest(user=users_pb2.User(display_name="Jan"))
     metadata = (*person.metadata, ("idempotency-key", "profile-1"))
@@ -94,6 +96,7 @@ async def test_repeat_of_a_change_is_carried_out_once(api_on_any: Api) -> None:
 async def test_too_many_calls_are_refused_until_later(
     make_settings, accounts: FakeAccounts, clock: FakeClock
 ) -> None:
+    """AUT-019."""
     settings = make_settings(rate_ip_per_min=5)
     async with running(wire.build(settings, accounts=accounts, clock=clock)) as api:
         for _ in range(5):
@@ -111,6 +114,7 @@ async def test_too_many_calls_are_refused_until_later(
 async def test_guessed_tokens_count_against_the_address(
     make_settings, accounts: FakeAccounts, clock: FakeClock
 ) -> None:
+    """AUT-019."""
     settings = make_settings(rate_ip_per_min=3)
     async with running(wire.build(settings, accounts=accounts, clock=clock)) as api:
         reasons = [(await refused(api.me(f"guess{number}"))).reason for number in range(4)]
@@ -131,6 +135,7 @@ async def test_a_bug_tells_the_request_id_only(api: Api) -> None:
 async def test_server_that_stops_says_so_and_leaves(
     make_settings, accounts: FakeAccounts, clock: FakeClock
 ) -> None:
+    """OPS-026."""
     application = wire.build(make_settings(), accounts=accounts, clock=clock)
     async with running(application) as api:
         await api.person()

@@ -132,6 +132,7 @@ async def test_session_answers_in_order_and_refuses_in_its_midst(
 async def test_stream_ends_with_its_session(
     api: Api, person: SignedIn, trading: Trading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """TRD-210."""
     monkeypatch.setattr(interceptors, "_RECHECK_S", 0.02)
     call = api.trading.WatchOrders(trading_pb2.WatchOrdersRequest(), metadata=person.metadata)
     await call.read()
@@ -143,6 +144,7 @@ async def test_stream_ends_with_its_session(
 async def test_stream_ends_when_the_token_expires(
     api: Api, person: SignedIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """TRD-210."""
     monkeypatch.setattr(interceptors, "_RECHECK_S", 0.02)
     call = api.trading.WatchOrders(trading_pb2.WatchOrdersRequest(), metadata=person.metadata)
     await call.read()
@@ -153,6 +155,7 @@ async def test_stream_ends_when_the_token_expires(
 async def test_streams_of_a_user_are_bounded_and_given_back(
     api: Api, person: SignedIn, trading: Trading
 ) -> None:
+    """TRD-211."""
     request = trading_pb2.WatchOrdersRequest()
     calls = [api.trading.WatchOrders(request, metadata=person.metadata) for _ in range(2)]
     for call in calls:

@@ -114,6 +114,7 @@ pub(crate) fn fee(value: i64, rate: i32) -> i64 {
 mod tests {
     use super::*;
 
+    /// TRD-024.
     #[test]
     fn test_fee_rounds_half_up_as_published() {
         // 12 lots of 100 bu at 4.5825: 5,499.0000; taker 2.5 bps 1.3748, maker 0.5 bps 0.2750.

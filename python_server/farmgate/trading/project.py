@@ -22,6 +22,7 @@ _BLOCK_COMMANDS: Final = 5_000
 _IDLE_S: Final = 0.01
 # Parameters of one statement; SQLite takes 32,766.
 _STATEMENT_PARAMETERS_MAX: Final = 30_000
+_POSTING_SEQUENCE: Final = [column.name for column in ledger_entries.columns].index("sequence")
 _log = logger(__name__)
 
 
@@ -40,16 +41,19 @@ class Projector:
 
     def step(self) -> int:
         """Writes the next block; returns its count of commands, 0 when history is up to date."""
-        block = self._follower.next_block(_BLOCK_COMMANDS)
+        block = self.next_block(_BLOCK_COMMANDS)
         if block is None:
             return 0
-        found = block
+        self.write(block)
+        return block["commands"]
 
-        def work(transaction: Connection) -> None:
-            write_block(transaction, found)
+    def next_block(self, commands_max: int) -> Block | None:
+        """Reads what comes next, for at most so many commands; None when it is up to date."""
+        return self._follower.next_block(commands_max)
 
-        self._database.run(work)
-        return found["commands"]
+    def write(self, block: Block) -> None:
+        """Writes a block, all of it or nothing."""
+        self._database.run(lambda transaction: write_block(transaction, block))
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Follows the journal until told to stop."""
@@ -59,16 +63,29 @@ class Projector:
 
 
 def write_block(transaction: Connection, block: Block) -> None:
-    """Writes the rows of a block and moves the watermark."""
+    """Writes the rows of a block and moves the watermark.
+
+    Another process may be at the same: one that was told to stop and still runs. The watermark's
+    row is the lock between them, and what the other wrote already is left out.
+    """
+    _lock(transaction)
     reached = store.watermark(transaction)
     if reached >= block["sequence"]:
-        # Another process was faster; what it wrote is the same.
         return
     _insert(transaction, orders, block["orders"], key="order_id")
     _insert(transaction, trades, block["trades"], key="trade_id")
-    _insert(transaction, ledger_entries, block["postings"], key=None)
+    postings = [row for row in block["postings"] if row[_POSTING_SEQUENCE] > reached]
+    _insert(transaction, ledger_entries, postings, key=None)
     values = {"sequence": block["sequence"], "time_ns": block["time_ns"]}
     _upsert(transaction, watermarks, [{"shard": store.SHARD, **values}], "shard")
+
+
+def _lock(transaction: Connection) -> None:
+    """Lets nobody else write history until the transaction is over."""
+    insert = sqlite.insert if transaction.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(watermarks).values(shard=store.SHARD, sequence=0, time_ns=0)
+    nothing = {"shard": statement.excluded.shard}
+    transaction.execute(statement.on_conflict_do_update(index_elements=["shard"], set_=nothing))
 
 
 def _insert(

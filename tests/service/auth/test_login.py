@@ -9,6 +9,7 @@ from support import PASSWORD, Api, FakeAccounts, refused, running
 
 
 async def test_login_gives_tokens(api_on_any: Api, accounts: FakeAccounts) -> None:
+    """AUT-004."""
     user = await api_on_any.register()
     answer = await api_on_any.log_in(user.email.upper())
     assert answer.token_type == "Bearer"
@@ -39,6 +40,7 @@ async def test_login_of_nobody_is_refused(api_on_any: Api, email: str) -> None:
 
 
 async def test_wrong_password_and_unknown_address_look_alike(api: Api) -> None:
+    """AUT-005."""
     user = await api.register()
     wrong = await refused(api.log_in(user.email, "another password"))
     unknown = await refused(api.log_in("nobody@example.com", "another password"))
@@ -55,6 +57,7 @@ async def test_login_without_values_is_refused(api: Api) -> None:
 
 
 async def test_failures_lock_the_account_for_a_while(api_on_any: Api, clock: FakeClock) -> None:
+    """AUT-006."""
     user = await api_on_any.register()
     for _ in range(5):
         assert (await refused(api_on_any.log_in(user.email, "wrong"))).reason == "BAD_CREDENTIALS"
@@ -69,6 +72,7 @@ async def test_failures_lock_the_account_for_a_while(api_on_any: Api, clock: Fak
 
 
 async def test_success_starts_the_count_afresh(api: Api) -> None:
+    """AUT-006."""
     user = await api.register()
     for _ in range(3):
         for _ in range(4):
@@ -79,7 +83,7 @@ async def test_success_starts_the_count_afresh(api: Api) -> None:
 async def test_login_before_the_address_is_verified_is_refused(
     make_settings, accounts, clock
 ) -> None:
-
+    """AUT-007."""
     settings = make_settings(auth_auto_verify_email=False)
     async with running(wire.build(settings, accounts=accounts, clock=clock)) as api:
         user = await api.register()
@@ -89,6 +93,7 @@ async def test_login_before_the_address_is_verified_is_refused(
 
 
 async def test_eleventh_session_ends_the_oldest(api: Api, clock: FakeClock) -> None:
+    """AUT-008."""
     user = await api.register()
     tokens = []
     for _ in range(11):

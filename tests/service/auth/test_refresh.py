@@ -6,6 +6,7 @@ from support import Api, refused
 
 
 async def test_refresh_gives_the_next_pair(api_on_any: Api, clock: FakeClock) -> None:
+    """AUT-009."""
     person = await api_on_any.person()
     clock.move(1_000)
     assert (await refused(api_on_any.me(person.tokens.access_token))).reason == "TOKEN_EXPIRED"
@@ -16,6 +17,7 @@ async def test_refresh_gives_the_next_pair(api_on_any: Api, clock: FakeClock) ->
 
 
 async def test_reuse_ends_the_session_for_both(api_on_any: Api) -> None:
+    """AUT-009."""
     person = await api_on_any.person()
     second = await api_on_any.refresh(person.tokens.refresh_token)
     refusal = await refused(api_on_any.refresh(person.tokens.refresh_token))

@@ -13,6 +13,7 @@ from support import PASSWORD, Api, FakeAccounts, bearer, refused, running
 async def test_register_stores_the_user_and_opens_the_account(
     api_on_any: Api, accounts: FakeAccounts
 ) -> None:
+    """AUT-001."""
     user = await api_on_any.register(
         email="Amara@Example.com", display_name=" Amara ", country="NG", timezone="Africa/Lagos"
     )
@@ -25,12 +26,14 @@ async def test_register_stores_the_user_and_opens_the_account(
 
 
 async def test_register_twice_is_refused(api_on_any: Api) -> None:
+    """AUT-001."""
     await api_on_any.register(email="amara@example.com")
     refusal = await refused(api_on_any.register(email="AMARA@example.com"))
     assert refusal.reason == "EMAIL_TAKEN"
 
 
 async def test_register_with_a_key_again_gives_the_first_answer(api_on_any: Api) -> None:
+    """AUT-021."""
     request = auth_pb2.RegisterRequest(
         email="amara@example.com", password=PASSWORD, display_name="Amara", role=1
     )
@@ -43,6 +46,7 @@ async def test_register_with_a_key_again_gives_the_first_answer(api_on_any: Api)
 
 
 async def test_register_leaves_an_audit_row(api_on_any: Api) -> None:
+    """AUT-022."""
     user = await api_on_any.register()
     database = api_on_any.application.base.database
     rows = await database.read(lambda tx: list(audit.rows(tx)))
@@ -85,7 +89,7 @@ async def test_register_with_a_bad_value_is_refused(
 
 
 async def test_register_while_closed_is_refused(make_settings, accounts, clock) -> None:
-
+    """AUT-003."""
     settings = make_settings(auth_registration_open=False)
     async with running(wire.build(settings, accounts=accounts, clock=clock)) as api:
         assert (await refused(api.register())).reason == "REGISTRATION_CLOSED"

@@ -7,6 +7,7 @@ UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 async def test_logout_ends_the_session_at_once(api_on_any: Api) -> None:
+    """AUT-011."""
     person = await api_on_any.person()
     other = await api_on_any.log_in(person.user.email)
     await api_on_any.auth.Logout(auth_pb2.LogoutRequest(), metadata=person.metadata)
@@ -17,6 +18,7 @@ async def test_logout_ends_the_session_at_once(api_on_any: Api) -> None:
 
 
 async def test_sessions_are_listed_newest_first_in_pages(api_on_any: Api, clock: FakeClock) -> None:
+    """AUT-017."""
     person = await api_on_any.person()
     for _ in range(4):
         clock.move(1)
@@ -47,6 +49,7 @@ async def test_page_token_of_another_is_refused(api: Api) -> None:
 
 
 async def test_revoke_session_ends_an_own_one_only(api: Api) -> None:
+    """AUT-017."""
     person, other = await api.person(), await api.person()
     session_id = (await api.me(person.tokens.access_token)).session_id
     request = auth_pb2.RevokeSessionRequest(session_id=session_id)
@@ -61,6 +64,7 @@ async def test_revoke_session_ends_an_own_one_only(api: Api) -> None:
 
 
 async def test_revoke_all_sessions_ends_every_one(api_on_any: Api) -> None:
+    """AUT-011."""
     person = await api_on_any.person()
     other = await api_on_any.log_in(person.user.email)
     await api_on_any.me(other.access_token)
@@ -75,6 +79,7 @@ async def test_revoke_all_sessions_ends_every_one(api_on_any: Api) -> None:
 
 
 async def test_change_password_ends_the_other_sessions(api_on_any: Api) -> None:
+    """AUT-012."""
     person = await api_on_any.person()
     other = await api_on_any.log_in(person.user.email)
     await api_on_any.auth.ChangePassword(

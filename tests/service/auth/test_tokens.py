@@ -21,6 +21,7 @@ async def first(stream):
 
 
 async def test_jwks_verifies_the_tokens(api: Api) -> None:
+    """AUT-018."""
     person = await api.person()
     answer = await api.auth.GetJwks(auth_pb2.GetJwksRequest())
     assert answer.content_type == "application/json"

@@ -26,6 +26,7 @@ async def test_health_names_what_it_needs(api_on_any: Api) -> None:
 
 
 async def test_lost_database_makes_it_not_ready_and_alive(api: Api, clock: FakeClock) -> None:
+    """OPS-028."""
     api.application.base.database._readers.shutdown()
     clock.move(1)
     answer = await api.health.Healthz(health_pb2.HealthzRequest())

@@ -93,6 +93,7 @@ async def test_what_the_owner_may_not_change_stays(api: Api) -> None:
 
 
 async def test_somebody_else_does_not_exist(api_on_any: Api) -> None:
+    """AUT-015."""
     person, other = await api_on_any.person(), await api_on_any.person()
     for user_id in (other.user.user_id, UNKNOWN):
         request = users_pb2.GetUserRequest(user_id=user_id)
@@ -124,6 +125,7 @@ async def test_user_id_must_be_a_ulid(api: Api) -> None:
 
 
 async def test_suspended_user_is_let_in_nowhere(api_on_any: Api) -> None:
+    """AUT-007."""
     person = await api_on_any.person()
     await api_on_any.application.base.database.write(
         lambda tx: tx.execute(

@@ -14,6 +14,7 @@ def test_defaults_do_for_development() -> None:
 
 
 def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OPS-023."""
     monkeypatch.setenv("FARMGATE_GRPC_PORT", "70000")
     monkeypatch.setenv("FARMGATE_DATABASE_URL", "mysql://root:secret@host/name")
     with pytest.raises(SettingsError) as caught:
@@ -26,12 +27,14 @@ def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_production_refuses_what_is_for_demonstration() -> None:
+    """OPS-024."""
     with pytest.raises(SettingsError) as caught:
         load(environment={}, env_file=None, env="production", reflection=True)
     assert len(caught.value.mistakes) == 4
 
 
 def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:
+    """OPS-025."""
     settings = load(environment={}, env_file=None, data_dir=tmp_path / "data")
     first = load_secrets(settings)
     assert load_secrets(settings) == first

@@ -33,6 +33,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 async def test_sessions_that_other_processes_ended_are_heard_of(database: Database) -> None:
+    """AUT-011."""
     clock, users, remembered = FakeClock(), Users(), Remembered()
     ids = UlidSource(clock)
     user_id, now = ids.ulid(), clock.now()
@@ -55,6 +56,7 @@ async def test_sessions_that_other_processes_ended_are_heard_of(database: Databa
 
 
 async def test_silence_of_the_database_makes_tokens_stale(tmp_path: Path) -> None:
+    """AUT-013."""
     clock, remembered = FakeClock(), Remembered()
     database = Database(f"sqlite:///{tmp_path / 'missing' / 'test.db'}")
     revocations = Revocations(database, Users(), remembered, clock)

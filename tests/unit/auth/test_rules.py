@@ -19,6 +19,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
     ],
 )
 def test_long_password_is_taken(password: str) -> None:
+    """AUT-002."""
     rules.check_password(password, context=("amara@example.com", "amara"))
 
 
@@ -44,6 +45,7 @@ def test_long_password_is_taken(password: str) -> None:
     ],
 )
 def test_weak_password_is_refused(password: str) -> None:
+    """AUT-002."""
     context = ("amara@example.com", "amaraokafor", "farmgate")
     with pytest.raises(DomainError) as caught:
         rules.check_password(password, context=context)

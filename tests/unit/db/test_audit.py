@@ -29,6 +29,7 @@ def test_whole_log_has_no_fault(log: list[Sealed]) -> None:
 
 
 def test_tampering_is_found_where_it_happened(log: list[Sealed]) -> None:
+    """AUT-022."""
     edited = [*log]
     edited[2] = replace(log[2], entry=replace(log[2].entry, actor="jan"))
     assert audit.first_fault(iter(edited)) == 3

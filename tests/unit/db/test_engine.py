@@ -29,6 +29,8 @@ async def test_writers_do_not_lose_each_other(database: Database) -> None:
 
 
 async def test_refused_work_leaves_nothing(database: Database) -> None:
+    """AUT-022."""
+
     def add_and_refuse(tx):
         tx.execute(update(counter).values(value=7))
         raise DomainError("NOT_FOUND", resource="x", id="y")

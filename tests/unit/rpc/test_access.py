@@ -53,6 +53,7 @@ async def test_revoked_session_ends_also_for_streams(clock: FakeClock) -> None:
 
 
 async def test_nothing_is_believed_while_endings_can_not_be_learnt(clock: FakeClock) -> None:
+    """AUT-013."""
     grants = Grants(Always(clock), clock)
     await grants.resolve("a")
     grants.is_stale = True

@@ -13,6 +13,7 @@ PAGER = Pager(b"key")
 
 
 def test_token_is_good_for_its_list_caller_and_filters_only() -> None:
+    """TRD-132."""
     request = users_pb2.ListLedgerRequest(asset="USD", page_size=10)
     token = PAGER.token(request, ("01", 7), caller="amara")
     assert PAGER.after(request, token, caller="amara") == ("01", 7)
