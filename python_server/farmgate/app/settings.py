@@ -11,6 +11,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -202,6 +203,17 @@ class Settings(BaseSettings):
         default=500, description="Content, in MiB, that a user may keep."
     )
 
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Mail server, such as smtp://user:password@host:587, or smtps: for TLS from "
+        "the start. Empty means that e-mail is written into the folder mail of the data folder.",
+    )
+    mail_from: str = Field(
+        default="farmgate@localhost",
+        pattern=r"^[^@\s<>]+@[^@\s<>]+$",
+        description="Address that e-mail comes from.",
+    )
+
     rate_user_per_min: Count = Field(
         default=1_200, description="Calls a signed-in user may make in a minute."
     )
@@ -236,6 +248,14 @@ class Settings(BaseSettings):
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if value.get_secret_value() and not (parts.scheme in {"smtp", "smtps"} and parts.hostname):
+            raise ValueError("must be an address such as smtp://host:587")
         return value
 
     @field_validator("database_url", "history_url")

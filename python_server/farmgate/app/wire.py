@@ -12,7 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import auth, blockchain, core, market, trading, users
+from farmgate.app.parts import auth, blockchain, core, market, notifications, trading, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
@@ -142,6 +142,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         market.part(base, matching),
         trading.part(base, matching),
         blockchain.part(base, chain),
+        notifications.part(base, chain),
     ]
     if base.settings.demo:
         seed = Seed(base.database, matching, base.users, base.ids, base.clock)

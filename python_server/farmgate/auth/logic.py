@@ -14,6 +14,7 @@ from farmgate.auth.tokens import Rights, Subject, Tokens, new_refresh_token, ref
 from farmgate.auth.values import Accounts, Client, Policy, Revoke, SignedIn
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
+from farmgate.db.outbox import Announcement, announce
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids, ulid_bytes
@@ -87,6 +88,8 @@ class SignIn:
                 transaction, new, user_id=user_id, account_id=account_id, now=now
             )
             store.insert_credentials(transaction, user_id, password_hash, now)
+            welcome = {"name": new.display_name}
+            announce(transaction, Announcement("user.welcome", now, user_id=user_id, data=welcome))
             effect.record(
                 transaction, user, resource=f"user/{user_id}", actor=user_id, role=user.role
             )
@@ -219,6 +222,8 @@ class SignIn:
                     now=now,
                 )
             ended = self._make_room(transaction, user.id, now)
+            if store.is_first_from(transaction, session):
+                announce(transaction, _new_login(session))
             store.insert_session(transaction, session)
             self._users.signed_in(transaction, user.id, now)
             result = self._tokens_of(transaction, replace(user, last_login_at=now), session, now)
@@ -302,6 +307,11 @@ class SignIn:
                 actor=session.user_id,
                 role=user.role if user else "",
             )
+            told = Announcement(
+                "auth.refresh_reuse", now, user_id=session.user_id, about=session.id,
+                data={"device": session.device, "ip": session.ip},
+            )  # fmt: skip
+            announce(transaction, told)
         return _Reused(session.user_id, session.id)
 
     def _tokens_of(
@@ -327,3 +337,10 @@ class SignIn:
             refresh_expires_in_s=int((session.expires_at - now).total_seconds()),
             user=user,
         )
+
+
+def _new_login(session: Session) -> Announcement:
+    return Announcement(
+        "auth.new_login", session.created_at, user_id=session.user_id, about=session.id,
+        data={"device": session.device, "ip": session.ip},
+    )  # fmt: skip

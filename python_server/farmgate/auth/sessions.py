@@ -13,6 +13,7 @@ from farmgate.auth.tokens import Subject, Tokens
 from farmgate.auth.values import Revoke
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
+from farmgate.db.outbox import Announcement, announce
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids
@@ -128,6 +129,7 @@ class Sessions:
             ended = store.revoke_sessions(
                 transaction, user_id, "PASSWORD_CHANGE", now, but=session_id
             )
+            announce(transaction, Announcement("auth.password_changed", now, user_id=user_id))
             effect.record(transaction, None, resource=f"user/{user_id}")
             return ended
 

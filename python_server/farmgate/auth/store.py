@@ -108,6 +108,16 @@ def set_password(
     return changed is not None
 
 
+def is_first_from(connection: Connection, session: Session) -> bool:
+    """Returns whether somebody who signed in before never did so from this address or device."""
+    table = sessions.c
+    own = table.user_id == session.user_id
+    is_known = (table.ip == session.ip) & (table.device == session.device)
+    seen = connection.execute(select(table.id).where(own & is_known).limit(1)).first()
+    before = connection.execute(select(table.id).where(own).limit(1)).first()
+    return seen is None and before is not None
+
+
 def insert_session(connection: Connection, session: Session) -> None:
     """Stores a new session."""
     connection.execute(

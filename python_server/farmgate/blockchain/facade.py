@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from farmgate.blockchain import store
 from farmgate.blockchain.contract_wallets import ContractWallets
-from farmgate.blockchain.event_store import events_of
+from farmgate.blockchain.event_store import events_of, last_sequence
 from farmgate.blockchain.library import Library, Stored
 from farmgate.blockchain.typed_data import (
     TEXT_BYTES_MAX,
@@ -68,6 +68,7 @@ __all__ = [
     "checksummed",
     "digest",
     "keccak256",
+    "last_sequence",
     "receipt_burn",
     "receipt_issue",
     "recovered",

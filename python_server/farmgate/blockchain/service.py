@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from farmgate.api.blockchain.v1 import blockchain_pb2, chain_events_pb2, content_pb2
 from farmgate.blockchain import event_store
 from farmgate.blockchain.facade import ChainOperations, Event, Operation
-from farmgate.blockchain.feed import Feed
 from farmgate.blockchain.logic import Desk, Wanted
 from farmgate.blockchain.messages import (
     estimate_message,
@@ -26,6 +25,7 @@ from farmgate.blockchain.messages import (
 from farmgate.blockchain.rules import UPLOAD_BYTES_MAX
 from farmgate.blockchain.shelf import Shelf
 from farmgate.db.engine import Database
+from farmgate.jobs.feed import Feed
 from farmgate.ports.chain import Signed
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size

@@ -113,6 +113,11 @@ class Users:
         return store.user_by_email(connection, key) if key else None
 
     @staticmethod
+    def ids_of_role(connection: Connection, role: str) -> list[str]:
+        """Returns the IDs of those who have a role and may sign in."""
+        return store.ids_of_role(connection, role)
+
+    @staticmethod
     def number_account(connection: Connection, account_id: str, number: int) -> None:
         """Stores the number that the matching core gave an account."""
         store.set_account_number(connection, account_id, number)

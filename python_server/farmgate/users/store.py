@@ -99,6 +99,12 @@ def user_by_email(connection: Connection, email: str) -> User | None:
     return _user(connection.execute(_users().where(users.c.email == email)).first())
 
 
+def ids_of_role(connection: Connection, role: str) -> list[str]:
+    """Returns the IDs of the active users of a role, oldest first."""
+    query = select(users.c.id).where(users.c.role == role, users.c.status == "ACTIVE")
+    return list(connection.scalars(query.order_by(users.c.id)))
+
+
 def set_account_number(connection: Connection, account_id: str, number: int) -> None:
     """Stores the number that the matching core gave an account."""
     connection.execute(

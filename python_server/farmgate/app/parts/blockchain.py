@@ -17,8 +17,8 @@ from farmgate.blockchain.facade import (
     Library,
     address_of,
     checksummed,
+    last_sequence,
 )
-from farmgate.blockchain.feed import Feed
 from farmgate.blockchain.jobs import Driver
 from farmgate.blockchain.logic import Desk
 from farmgate.blockchain.pump import Pump
@@ -28,6 +28,7 @@ from farmgate.blockchain.shelf import Shelf
 from farmgate.blockchain.steps import Policy
 from farmgate.errors import DomainError
 from farmgate.health.facade import Check
+from farmgate.jobs.feed import Feed
 from farmgate.ports.chain import Chain
 from farmgate.ports.chain_embedded import CHAIN_ID, EmbeddedChain
 from farmgate.ports.chain_web3 import http_chain
@@ -169,7 +170,7 @@ def part(base: Base, opened: Opened, *, drives: bool = True) -> Part:
     )
     quota_bytes = settings.ipfs_user_quota_mib * MIB
     shelf = Shelf(database, opened.library, quota_bytes=quota_bytes, nudge=pins.nudge)
-    feed = Feed(database)
+    feed = Feed("chain events", lambda: database.read(last_sequence))
     on_chain = Check("blockchain", is_required=False, probe=_chain_probe(desk))
     return Part(
         servicers=[

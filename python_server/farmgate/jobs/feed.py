@@ -1,24 +1,25 @@
-"""Tells streams when the chain brought something, with one question to the database for all."""
+"""Tells streams when rows were added, with one question to the database for all of them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from farmgate.blockchain import event_store
-from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 
 _POLL_S: Final = 0.5
 
 
 class Feed:
-    """Watches the events that were stored, while anybody listens.
+    """Watches how far a table has grown, while anybody listens.
 
     Args:
-        database: Where events are kept.
+        name: What is watched, for the log.
+        last: Returns the sequence of the newest row.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, name: str, last: Callable[[], Awaitable[int]]) -> None:
+        self._name = name
+        self._newest = last
         self._moved = asyncio.Event()
         self._last = -1
         self._listeners = 0
@@ -39,7 +40,7 @@ class Feed:
         if self._last > after:
             return True
         if self._task is None:
-            self._task = asyncio.create_task(self._watch(), name="chain events")
+            self._task = asyncio.create_task(self._watch(), name=self._name)
         self._listeners += 1
         try:
             async with asyncio.timeout(timeout_s):
@@ -54,7 +55,7 @@ class Feed:
     async def _watch(self) -> None:
         while self._listeners:
             try:
-                last = await self._database.read(event_store.last_sequence)
+                last = await self._newest()
             except DomainError:
                 last = self._last
             if last > self._last:

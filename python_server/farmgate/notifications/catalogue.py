@@ -1,0 +1,121 @@
+"""What people are told: one row a type, with its severity, its words and where it goes.
+
+Source: the notifications catalogue of the product's specification.
+"""
+
+from typing import Final, NamedTuple
+
+INFO: Final = 1
+SUCCESS: Final = 2
+WARN: Final = 3
+CRITICAL: Final = 4
+IN_APP: Final = 1
+EMAIL: Final = 2
+WEBHOOK: Final = 3
+
+
+class Kind(NamedTuple):
+    """A type of notification.
+
+    Attributes:
+        severity: 1 info, 2 success, 3 warning, 4 critical.
+        title: A template over the data.
+        body: A template over the data.
+        channels: Where it goes unless its reader chose otherwise: i in-app, e e-mail, w webhook.
+        is_urgent: Whether quiet hours do not hold it back.
+    """
+
+    severity: int
+    title: str
+    body: str
+    channels: str = "iew"
+    is_urgent: bool = False
+
+
+# fmt: off
+KINDS: Final[dict[str, Kind]] = {
+    "auth.new_login": Kind(INFO, "New sign-in", "Your account was signed in to from {ip} ({device}).", "ie"),
+    "auth.password_changed": Kind(WARN, "Password changed", "The password of your account was changed.", "ie"),
+    "auth.refresh_reuse": Kind(CRITICAL, "Session ended for safety", "A refresh token was used twice. All sessions of that sign-in were ended.", "ie", is_urgent=True),
+    "user.welcome": Kind(SUCCESS, "Welcome to Farmgate", "Your account is open, {name}.", "i"),
+    "kyc.submitted": Kind(INFO, "Documents handed in", "Your application for level {level} is waiting for review."),
+    "kyc.needs_info": Kind(WARN, "Something is missing", "Your application for level {level} needs more: {reason}"),
+    "kyc.approved": Kind(SUCCESS, "Level {level} granted", "Your application for level {level} was approved."),
+    "kyc.rejected": Kind(WARN, "Application rejected", "Your application for level {level} was rejected: {reason}"),
+    "kyc.revoked": Kind(CRITICAL, "Level revoked", "Your level {level} was revoked: {reason}", is_urgent=True),
+    "wallet.linked": Kind(INFO, "Wallet linked", "The wallet {address} is now yours on Farmgate."),
+    "wallet.unlinked": Kind(WARN, "Wallet unlinked", "The wallet {address} is no longer linked."),
+    "account.status_changed": Kind(CRITICAL, "Account {status}", "The exchange changed the status of your account: {reason}", is_urgent=True),
+    "trade.executed": Kind(SUCCESS, "{side} {lots} lots of {symbol}", "{lots} lots of {symbol} at {price}.", "iw"),
+    "trade.busted": Kind(CRITICAL, "Trade {trade_id} busted", "Trade {trade_id} in {symbol} was undone: {reason}", is_urgent=True),
+    "market.halted": Kind(CRITICAL, "{symbol} halted", "Trading in {symbol} was halted: {reason}", "iw", is_urgent=True),
+    "market.resumed": Kind(INFO, "{symbol} resumed", "Trading in {symbol} goes on.", "iw"),
+    "alert.triggered": Kind(INFO, "{symbol}: {condition} {threshold}", "{symbol} is at {value}. {note}", "iew"),
+    "contract.proposed": Kind(INFO, "Contract {number} proposed", "{counterparty} proposes contract {number}: {summary}."),
+    "contract.countered": Kind(INFO, "Contract {number} countered", "{counterparty} answered with other terms for {number}."),
+    "contract.signature_required": Kind(WARN, "Sign contract {number}", "Contract {number} waits for your signature until {sign_by}."),
+    "contract.signed_by_counterparty": Kind(INFO, "Contract {number} signed by the other party", "{counterparty} signed contract {number}."),
+    "contract.signed": Kind(SUCCESS, "Contract {number} signed", "Both parties signed contract {number}."),
+    "contract.declined": Kind(WARN, "Contract {number} declined", "Contract {number} was declined."),
+    "contract.expired": Kind(WARN, "Contract {number} expired", "Contract {number} was not signed in time."),
+    "contract.chain_confirmed": Kind(SUCCESS, "Contract {number} on the chain", "The chain confirmed contract {number}."),
+    "contract.chain_failed": Kind(CRITICAL, "Contract {number} refused by the chain", "The chain refused contract {number}."),
+    "contract.deposit_due": Kind(WARN, "Deposit for {number} due", "Contract {number} waits for a deposit of {amount} {currency}."),
+    "contract.active": Kind(SUCCESS, "Contract {number} in force", "Contract {number} is in force."),
+    "contract.price_fixed": Kind(INFO, "Price of {number} fixed", "{quantity} of contract {number} were priced at {price}."),
+    "contract.settled": Kind(SUCCESS, "Contract {number} settled", "Contract {number} is settled."),
+    "contract.cancelled": Kind(WARN, "Contract {number} cancelled", "Contract {number} was cancelled: {reason}."),
+    "delivery.scheduled": Kind(INFO, "Delivery {ticket} announced", "A delivery on contract {number} was announced for {day}."),
+    "delivery.graded": Kind(INFO, "Delivery {ticket} graded", "Delivery {ticket} on contract {number} was graded: {grade}."),
+    "delivery.accepted": Kind(SUCCESS, "Delivery {ticket} accepted", "{quantity} count for contract {number}."),
+    "delivery.rejected": Kind(WARN, "Delivery {ticket} rejected", "Delivery {ticket} on contract {number} was rejected."),
+    "settlement.issued": Kind(INFO, "Statement on {number}", "Statement {statement} on contract {number} comes to {net} {currency}."),
+    "settlement.accepted": Kind(INFO, "Statement on {number} accepted", "Statement {statement} on contract {number} was accepted."),
+    "settlement.paid": Kind(SUCCESS, "Statement on {number} paid", "{net} {currency} were paid on contract {number}."),
+    "dispute.opened": Kind(WARN, "Dispute on {number}", "A dispute was opened on contract {number}."),
+    "forecast.updated": Kind(INFO, "New forecast for {symbol}", "The forecast for {symbol} was renewed.", "i"),
+    "forecast.breach": Kind(WARN, "{symbol} left its forecast", "{symbol} left the 90 % interval of its forecast.", "i"),
+    "model.promoted": Kind(INFO, "Model {version} in use", "Forecasts of {symbol} come from model {version}.", "i"),
+    "system.announcement": Kind(INFO, "{title}", "{body}", "ie"),
+    "webhook.disabled": Kind(WARN, "Webhook disabled", "The webhook to {url} failed too long and was disabled.", "ie"),
+    "admin.chain_stalled": Kind(CRITICAL, "Chain operation stalled", "Operation {operation_id} has waited for an hour.", "ie", is_urgent=True),
+    "admin.kyc_queue": Kind(INFO, "KYC case waiting", "A case for level {level} waits for review.", "i"),
+    "admin.config_changed": Kind(WARN, "{key} changed", "{key} is now {value}: {reason}", "ie"),
+}
+# fmt: on
+_FALLBACK: Final = Kind(INFO, "{type}", "", "i")
+
+
+class _Values(dict[str, object]):
+    """Data of a template; what is missing is left out."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def kind_of(type_: str) -> Kind:
+    """Returns the row of a type."""
+    return KINDS.get(type_, _FALLBACK)
+
+
+def worded(type_: str, data: dict[str, object]) -> tuple[str, str]:
+    """Returns title and body of a notification."""
+    kind = kind_of(type_)
+    values = _Values({"type": type_} | data)
+    title = " ".join(kind.title.format_map(values).split())
+    return title[:200], kind.body.format_map(values).strip()[:1000]
+
+
+def category_of(type_: str) -> str:
+    """Returns the category, such as "contract" for "contract.signed"."""
+    return type_.partition(".")[0]
+
+
+def is_known(name: str) -> bool:
+    """Returns whether a type, a category or "*" for all is known."""
+    return name == "*" or name in KINDS or any(category_of(kind) == name for kind in KINDS)
+
+
+def matches(name: str, type_: str) -> bool:
+    """Returns whether a name of a subscription or a preference means a type."""
+    return name in {"*", type_, category_of(type_)}

@@ -1,0 +1,121 @@
+"""Turns announcements into notifications, each once."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from farmgate.api.notifications.v1 import preferences_pb2
+from farmgate.db import outbox
+from farmgate.db.engine import Database
+from farmgate.db.outbox import Announcement
+from farmgate.notifications import catalogue, rules, store, webhook_store
+from farmgate.notifications.catalogue import EMAIL, WEBHOOK
+from farmgate.notifications.rules import Preference, QuietHours
+from farmgate.notifications.store import Delivery, Notification
+from farmgate.ports.clock import Clock
+from farmgate.ports.ids import Ids
+from farmgate.users.facade import Users
+
+_BATCH: Final = 100
+_DAY: Final = timedelta(days=1)
+_MINUTES: Final = 60
+
+
+class Dispatch:
+    """Takes announcements away and stores what people are told, in one transaction.
+
+    Args:
+        database: Where both are kept.
+        users: Who has which role.
+        clock: Tells the time.
+        ids: Names notifications.
+    """
+
+    def __init__(self, database: Database, users: Users, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._users = users
+        self._clock = clock
+        self._ids = ids
+
+    async def run(self) -> None:
+        """Works off all that was announced."""
+        while await self._database.read(lambda tx: outbox.oldest(tx, 1)):
+            await self._database.write(self._batch)
+
+    async def purge(self) -> None:
+        """Removes what expired and what was read long ago."""
+        now = self._clock.now()
+        await self._database.write(lambda tx: store.purge(tx, now, now - rules.RETENTION_READ))
+
+    def _batch(self, connection: Connection) -> None:
+        store.lock(connection)
+        announced = outbox.oldest(connection, _BATCH)
+        outbox.remove(connection, [number for number, _ in announced])
+        for _, one in announced:
+            for user_id in self._audience(connection, one):
+                self._tell(connection, user_id, one)
+
+    def _audience(self, connection: Connection, one: Announcement) -> Iterable[str]:
+        if one.user_id:
+            return [one.user_id]
+        return self._users.ids_of_role(connection, one.role)
+
+    def _tell(self, connection: Connection, user_id: str, one: Announcement) -> None:
+        now = self._clock.now()
+        since = now - rules.DEDUPE_WINDOW
+        if one.about and store.is_told(connection, user_id, one.type, one.about, since):
+            return
+        chosen, quiet = read_preferences(store.preferences_of(connection, user_id)[0])
+        channels = rules.channels_for(one.type, chosen)
+        kind = catalogue.kind_of(one.type)
+        title, body = catalogue.worded(one.type, dict(one.data))
+        notification = Notification(
+            id=self._ids.ulid(),
+            sequence=store.last_sequence(connection) + 1,
+            user_id=user_id,
+            type=one.type,
+            severity=kind.severity,
+            title=title,
+            body=body,
+            data=outbox.text_of(one.data),
+            about=one.about,
+            read_at=None,
+            created_at=now,
+            expires_at=now + rules.RETENTION_UNREAD,
+            deliveries=self._deliveries(connection, user_id, channels),
+        )
+        store.add(connection, notification)
+        if quiet and not kind.is_urgent:
+            store.put_off(connection, notification.id, EMAIL, quiet.until(now))
+        if WEBHOOK in channels:
+            webhook_store.queue(connection, notification, self._ids, now)
+
+    def _deliveries(
+        self, connection: Connection, user_id: str, channels: frozenset[int]
+    ) -> tuple[Delivery, ...]:
+        if EMAIL not in channels:
+            return ()
+        sent = store.sent_since(connection, user_id, EMAIL, self._clock.now() - _DAY)
+        state = "PENDING" if sent < rules.EMAILS_PER_DAY else "SUPPRESSED"
+        return (Delivery(EMAIL, state, 0, None),)
+
+
+def read_preferences(document: bytes) -> tuple[list[Preference], QuietHours | None]:
+    """Returns preferences and quiet hours of their stored form."""
+    message = preferences_pb2.NotificationPreferences.FromString(document)
+    chosen = [
+        Preference(one.type, frozenset(one.channels), one.min_severity)
+        for one in message.preferences
+    ]
+    quiet = None
+    if message.HasField("quiet_hours"):
+        hours = message.quiet_hours
+        quiet = QuietHours(_minute(hours.start), _minute(hours.end), hours.timezone)
+    return chosen, quiet
+
+
+def _minute(text: str) -> int:
+    hour, minute = text.split(":")
+    return int(hour) * _MINUTES + int(minute)
