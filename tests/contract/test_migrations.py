@@ -27,7 +27,9 @@ def _load_tables() -> None:
             for inner in pkgutil.iter_modules(
                 importlib.import_module(module.name).__path__, f"{module.name}."
             ):
-                if inner.name.endswith((".tables", ".audit", ".replies", ".outbox")):
+                if inner.name.endswith(
+                    (".tables", ".audit", ".replies", ".outbox", ".configuration")
+                ):
                     importlib.import_module(inner.name)
 
 

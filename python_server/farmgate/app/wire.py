@@ -12,7 +12,16 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import auth, blockchain, core, market, notifications, trading, users
+from farmgate.app.parts import (
+    admin,
+    auth,
+    blockchain,
+    core,
+    market,
+    notifications,
+    trading,
+    users,
+)
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
@@ -135,14 +144,16 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     """Returns the modules, each below those that use it."""
     matching = core.open_matching(base.settings)
     chain = blockchain.open_chain(base)
+    history, history_database = trading.open_history(base)
     parts = [
         core.part(matching),
         users.part(base),
         auth.part(base, accounts or TradingAccounts(matching)),
         market.part(base, matching),
-        trading.part(base, matching),
+        trading.part(base, matching, history, history_database),
         blockchain.part(base, chain),
         notifications.part(base, chain),
+        admin.part(base, matching, history, []),
     ]
     if base.settings.demo:
         seed = Seed(base.database, matching, base.users, base.ids, base.clock)

@@ -12,6 +12,7 @@ from farmgate.auth.passwords import Passwords
 from farmgate.auth.store import Credentials, Session
 from farmgate.auth.tokens import Rights, Subject, Tokens, new_refresh_token, refresh_token_hash
 from farmgate.auth.values import Accounts, Client, Policy, Revoke, SignedIn
+from farmgate.db import configuration
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
 from farmgate.db.outbox import Announcement, announce
@@ -84,6 +85,8 @@ class SignIn:
         now = self._clock.now()
 
         def add(transaction: Connection) -> User:
+            if not configuration.current(transaction, now).flag("registration.enabled"):
+                raise DomainError("REGISTRATION_CLOSED")
             user = self._users.add(
                 transaction, new, user_id=user_id, account_id=account_id, now=now
             )

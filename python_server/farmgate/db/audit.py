@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Index, String, Table, func, insert, select
+from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, func, insert, select
 
 from farmgate.db.schema import BigKey, UtcTime, metadata
 
@@ -23,6 +23,9 @@ audit_log: Final = Table(
     Column("resource", String(128), nullable=False),
     Column("request_id", String(64), nullable=False),
     Column("ip", String(45), nullable=False),
+    # Why, in the words of whoever did it, and what changed, as JSON; empty for most changes.
+    Column("reason", String(500), nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index(None, "actor", "sequence"),
@@ -47,6 +50,8 @@ class Entry:
         resource: What was changed, such as "user/01J...", or "".
         request_id: ID of the request, also in the logs.
         ip: Address of the caller.
+        reason: Why, in the caller's words; admins give one.
+        detail: What changed, as a JSON object.
     """
 
     at: datetime
@@ -56,6 +61,8 @@ class Entry:
     resource: str
     request_id: str
     ip: str
+    reason: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ def append(connection: Connection, entry: Entry) -> Sealed:
             resource=entry.resource,
             request_id=entry.request_id,
             ip=entry.ip,
+            reason=entry.reason,
+            detail=entry.detail,
             previous_hash=previous,
             hash=sealed.hash,
         )
@@ -112,6 +121,9 @@ def seal(sequence: int, entry: Entry, previous_hash: str) -> str:
         entry.ip,
         previous_hash,
     ]
+    if entry.reason or entry.detail:
+        # Rows without them are sealed as they were before there were such columns.
+        parts += [entry.reason, entry.detail]
     return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -125,24 +137,57 @@ def rows(connection: Connection) -> Iterator[Sealed]:
             .order_by(audit_log.c.sequence)
             .limit(_PAGE_ROWS)
         ).all()
-        for row in page:
-            entry = Entry(
-                row.at, row.actor, row.role, row.action, row.resource, row.request_id, row.ip
-            )
-            yield Sealed(row.sequence, entry, row.previous_hash, row.hash)
+        yield from map(sealed, page)
         if len(page) < _PAGE_ROWS:
             return
         sequence = page[-1].sequence
 
 
-def first_fault(log: Iterator[Sealed], *, head: str | None = None) -> int | None:
+def sealed(row: Row[Any]) -> Sealed:
+    """Returns the audit row of a row of the table."""
+    entry = Entry(
+        row.at, row.actor, row.role, row.action, row.resource, row.request_id, row.ip, row.reason,
+        row.detail,
+    )  # fmt: skip
+    return Sealed(row.sequence, entry, row.previous_hash, row.hash)
+
+
+class Checked(Iterator[Sealed]):
+    """Audit rows on their way to a check, counted.
+
+    Args:
+        rows: The rows in order.
+    """
+
+    def __init__(self, rows: Iterator[Sealed]) -> None:
+        self._rows = rows
+        self.count = 0
+        self.last_hash = ""
+
+    def __next__(self) -> Sealed:
+        """Returns the next row."""
+        row = next(self._rows)
+        self.count += 1
+        self.last_hash = row.hash
+        return row
+
+
+def first_fault(log: Iterator[Sealed], *, head: str | None = None, after: int = 0) -> int | None:
     """Returns the sequence at which the log was tampered with, or None when it is whole.
 
     Args:
         log: The rows in order.
         head: Hash of the last row as kept elsewhere; without it a cut end goes unseen.
+        after: Sequence of the row that comes first and is taken as it is; 0 when the log is
+            checked from its beginning.
     """
-    before = Sealed(0, Entry(datetime.min, "", "", "", "", "", ""), "", GENESIS_HASH)  # noqa: DTZ901
+    nobody = Entry(datetime.min, "", "", "", "", "", "")  # noqa: DTZ901 - It is no time.
+    before = Sealed(0, nobody, "", GENESIS_HASH)
+    if after:
+        first = next(log, None)
+        if first is None or first.sequence != after:
+            return after
+        before = first
     last = before
     for previous, row in pairwise(_chain(before, log)):
         is_next = row.sequence == previous.sequence + 1 and row.previous_hash == previous.hash

@@ -37,7 +37,7 @@ class Trace:
 
     def record(
         self, connection: Connection, reply: bytes, *, resource: str = "", actor: str = "",
-        role: str = "",
+        role: str = "", reason: str = "", detail: str = "",
     ) -> None:  # fmt: skip
         """Writes the audit row and keeps the reply. The transaction commits right after."""
         entry = replace(
@@ -45,6 +45,8 @@ class Trace:
             resource=resource,
             actor=actor or self.entry.actor,
             role=role or self.entry.role,
+            reason=reason,
+            detail=detail,
         )
         if self.slot:
             replies.fill(connection, self.slot, self.request_hash(), reply)
@@ -72,7 +74,7 @@ class Effect(Generic[T_contra, M]):
 
     def record(
         self, connection: Connection, result: T_contra, *, resource: str = "", actor: str = "",
-        role: str = "",
+        role: str = "", reason: str = "", detail: str = "",
     ) -> None:  # fmt: skip
         """Records the result in the transaction; the last step of it.
 
@@ -82,11 +84,14 @@ class Effect(Generic[T_contra, M]):
             resource: What was changed, such as "user/01J...".
             actor: User ID, when the call itself found out who the caller is.
             role: Role of that user.
+            reason: Why, in the caller's words.
+            detail: What changed, as a JSON object.
         """
         reply = self._render(result)
         self._trace.record(
-            connection, reply.SerializeToString(), resource=resource, actor=actor, role=role
-        )
+            connection, reply.SerializeToString(), resource=resource, actor=actor, role=role,
+            reason=reason, detail=detail,
+        )  # fmt: skip
         self._reply = reply
 
     def witness(self, connection: Connection, *, resource: str, actor: str, role: str) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from farmgate.errors import DomainError
 from farmgate.users import rules, store
 from farmgate.users.logic import Profiles
-from farmgate.users.store import Profile, User
+from farmgate.users.store import Profile, User, UserFilter
 
-__all__ = ["NewUser", "Profile", "Profiles", "User", "Users"]
+__all__ = ["NewUser", "Profile", "Profiles", "User", "UserFilter", "Users"]
 
 _ACTIVE_KYC_LEVEL: Final = 1
 
@@ -113,9 +113,43 @@ class Users:
         return store.user_by_email(connection, key) if key else None
 
     @staticmethod
+    def by_account(connection: Connection, account_id: str) -> User | None:
+        """Returns the user whose trading account it is, or None."""
+        return store.user_by_account(connection, account_id)
+
+    @staticmethod
+    def account_numbers(connection: Connection) -> list[int]:
+        """Returns the numbers of all trading accounts in the matching core."""
+        return store.account_numbers(connection)
+
+    @staticmethod
     def ids_of_role(connection: Connection, role: str) -> list[str]:
         """Returns the IDs of those who have a role and may sign in."""
         return store.ids_of_role(connection, role)
+
+    @staticmethod
+    def set_status(
+        connection: Connection, user_id: str, status: str, *, expected_version: int
+    ) -> User | None:
+        """Stores a status and returns the user; None when the version is another one."""
+        if not store.set_status(connection, user_id, status, expected_version=expected_version):
+            return None
+        return store.user_by_id(connection, user_id)
+
+    @staticmethod
+    def page(connection: Connection, wanted: UserFilter, *, before: str, limit: int) -> list[User]:
+        """Returns users of a filter, those who registered last first."""
+        return store.user_page(connection, wanted, before=before, limit=limit)
+
+    @staticmethod
+    def count(connection: Connection, wanted: UserFilter) -> int:
+        """Returns how many users fit a filter."""
+        return store.user_count(connection, wanted)
+
+    @staticmethod
+    def figures(connection: Connection, since: datetime) -> list[tuple[str, int, int, int]]:
+        """Returns, by role, how many users there are, are active, and signed in since then."""
+        return store.user_figures(connection, since)
 
     @staticmethod
     def number_account(connection: Connection, account_id: str, number: int) -> None:

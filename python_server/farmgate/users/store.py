@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from farmgate.users.tables import accounts, users
@@ -56,6 +56,40 @@ class Profile:
     timezone: str
 
 
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users are wanted; empty values do not matter.
+
+    Attributes:
+        query: Part of the e-mail address or the name, in any case.
+    """
+
+    query: str = ""
+    role: str = ""
+    status: str = ""
+    kyc_level: int | None = None
+    registered_after: datetime | None = None
+
+    def where(self) -> list[ColumnElement[bool]]:
+        """Returns the conditions."""
+        conditions: list[ColumnElement[bool]] = [users.c.deleted_at.is_(None)]
+        if self.query:
+            part = self.query.lower()
+            conditions.append(
+                users.c.email.contains(part, autoescape=True)
+                | func.lower(users.c.display_name).contains(part, autoescape=True)
+            )
+        if self.role:
+            conditions.append(users.c.role == self.role)
+        if self.status:
+            conditions.append(users.c.status == self.status)
+        if self.kyc_level is not None:
+            conditions.append(users.c.kyc_level == self.kyc_level)
+        if self.registered_after is not None:
+            conditions.append(users.c.created_at > self.registered_after)
+        return conditions
+
+
 def insert_user(connection: Connection, user: User) -> bool:
     """Stores a new user and, if it has one, the account. Returns False when the e-mail is taken."""
     dialect_insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -97,6 +131,17 @@ def user_by_id(connection: Connection, user_id: str) -> User | None:
 def user_by_email(connection: Connection, email: str) -> User | None:
     """Returns the user with this address in lower case, or None."""
     return _user(connection.execute(_users().where(users.c.email == email)).first())
+
+
+def user_by_account(connection: Connection, account_id: str) -> User | None:
+    """Returns the user of a trading account, or None."""
+    return _user(connection.execute(_users().where(accounts.c.id == account_id)).first())
+
+
+def account_numbers(connection: Connection) -> list[int]:
+    """Returns the numbers of all accounts that the matching core has opened."""
+    query = select(accounts.c.engine_number).where(accounts.c.engine_number.is_not(None))
+    return list(connection.scalars(query.order_by(accounts.c.engine_number)))
 
 
 def ids_of_role(connection: Connection, role: str) -> list[str]:
@@ -188,3 +233,45 @@ def _user(row: Row[tuple[object, ...]] | None) -> User | None:
         account_id=row.account_id,
         account_number=row.engine_number,
     )
+
+
+def set_status(connection: Connection, user_id: str, status: str, *, expected_version: int) -> bool:
+    """Stores a status. Returns False when the user is not at the expected version any more."""
+    changed = connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.version == expected_version)
+        .values(status=status, version=users.c.version + 1)
+        .returning(users.c.id)
+    ).first()
+    return changed is not None
+
+
+def user_page(connection: Connection, wanted: UserFilter, *, before: str, limit: int) -> list[User]:
+    """Returns users, those who registered last first."""
+    query = _users().where(*wanted.where())
+    if before:
+        query = query.where(users.c.id < before)
+    rows = connection.execute(query.order_by(users.c.id.desc()).limit(limit)).all()
+    return [user for row in rows if (user := _user(row))]
+
+
+def user_count(connection: Connection, wanted: UserFilter) -> int:
+    """Returns how many users fit."""
+    query = select(func.count()).select_from(users).where(*wanted.where())
+    return connection.execute(query).scalar() or 0
+
+
+def user_figures(connection: Connection, since: datetime) -> list[tuple[str, int, int, int]]:
+    """Returns role, number, active ones and those who signed in since then, by role."""
+    rows = connection.execute(
+        select(
+            users.c.role,
+            func.count(),
+            func.count().filter(users.c.status == "ACTIVE"),
+            func.count().filter(users.c.last_login_at >= since),
+        )
+        .where(users.c.deleted_at.is_(None))
+        .group_by(users.c.role)
+        .order_by(users.c.role)
+    )
+    return [(row[0], int(row[1]), int(row[2]), int(row[3])) for row in rows]

@@ -10,12 +10,23 @@ from farmgate.trading.sessions import Sessions
 from farmgate.trading.wallet import WalletServicer
 
 
-def part(base: Base, matching: Matching) -> Part:
-    """Returns order entry, its history, and wallets."""
+def open_history(base: Base) -> tuple[History, Database]:
+    """Returns history as the projector writes it, and the database it is in."""
     address = base.settings.history_address
     is_shared = address == base.settings.database_address
     database = base.database if is_shared else Database(address)
-    history = History(database)
+    return History(database), database
+
+
+def part(base: Base, matching: Matching, history: History, database: Database) -> Part:
+    """Returns order entry, its history, and wallets.
+
+    Args:
+        base: What it builds on.
+        matching: The core.
+        history: What the projector wrote.
+        database: Where that is.
+    """
     schema = Schema(database, may_upgrade=not base.settings.is_production)
     sessions = Sessions(matching)
     return Part(
@@ -29,5 +40,5 @@ def part(base: Base, matching: Matching) -> Part:
                 takes_test_deposits=not base.settings.is_production,
             ),
         ],
-        components=[sessions] if is_shared else [schema, sessions],
+        components=[sessions] if database is base.database else [schema, sessions],
     )

@@ -1,0 +1,45 @@
+"""The operators' part in the process."""
+
+from farmgate.admin.announcement_service import AnnouncementServicer
+from farmgate.admin.announcements import Announcements
+from farmgate.admin.configuration import Configuration
+from farmgate.admin.control_service import MarketControlServicer
+from farmgate.admin.controls import Controls
+from farmgate.admin.people import People
+from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
+from farmgate.admin.statistics import Counter, Statistics
+from farmgate.app.parts.base import Base, Part
+from farmgate.ports.matching import Matching
+from farmgate.trading.facade import History
+
+
+def part(base: Base, matching: Matching, history: History, counters: list[Counter]) -> Part:
+    """Returns what operators do.
+
+    Args:
+        base: What it builds on.
+        matching: The core.
+        history: What the projector wrote.
+        counters: What modules count for the statistics.
+    """
+    database, clock, ids, users = base.database, base.clock, base.ids, base.users
+
+    def revoke(user_id: str, version: int) -> None:
+        base.grants.revoke(user_id, below=version)
+
+    async def trading(value: str) -> None:
+        await controls.set_trading(is_enabled=value == "true")
+
+    controls = Controls(matching, database, users, clock, ids)
+    configuration = Configuration(database, clock, {"trading.enabled": trading})
+    people = People(database, users, matching, clock, revoke)
+    statistics = Statistics(database, history, matching, users, clock, counters)
+    return Part(
+        servicers=[
+            AdminServicer(people, statistics, base.pager),
+            AuditServicer(database, base.pager),
+            ConfigServicer(configuration, base.pager),
+            AnnouncementServicer(Announcements(database, clock, ids), base.pager),
+            MarketControlServicer(controls),
+        ]
+    )

@@ -1,0 +1,128 @@
+"""What admins may set while the exchange runs: one row a key, with its type, default and rule."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Final, NamedTuple
+
+from farmgate.errors import DomainError
+
+BOOL: Final = "BOOL"
+INT: Final = "INT"
+DECIMAL: Final = "DECIMAL"
+STRING: Final = "STRING"
+ENUM: Final = "ENUM"
+
+
+class Key(NamedTuple):
+    """A key.
+
+    Attributes:
+        kind: BOOL, INT, DECIMAL, STRING or ENUM.
+        default: Its value as text until it is set.
+        description: What it decides.
+        low: Lowest number, or length for STRING.
+        high: Highest number, or length for STRING.
+        options: Values of an ENUM.
+        below: A key whose value it may not exceed.
+    """
+
+    kind: str
+    default: str
+    description: str
+    low: int = 0
+    high: int = 0
+    options: tuple[str, ...] = ()
+    below: str = ""
+
+    @property
+    def rule(self) -> str:
+        """Returns what a value must be, in words."""
+        words = {
+            BOOL: "must be true or false",
+            INT: f"must be a whole number from {self.low} to {self.high}",
+            DECIMAL: f"must be a decimal from {self.low} to {self.high}",
+            STRING: f"must have at most {self.high} characters",
+            ENUM: f"must be one of {', '.join(self.options)}",
+        }[self.kind]
+        return f"{words} and at most {self.below}" if self.below else words
+
+
+_MONEY_MAX: Final = 10**12
+
+# fmt: off
+KEYS: Final[dict[str, Key]] = {
+    "registration.enabled": Key(BOOL, "true", "Whether people may register themselves."),
+    "trading.enabled": Key(BOOL, "true", "Whether orders are taken; false halts every instrument."),
+    "contracts.enabled": Key(BOOL, "true", "Whether new forward contracts may be drafted."),
+    "kyc.level1_order": Key(DECIMAL, "5000", "Most that one order of level 1 may be worth.", 0, _MONEY_MAX, below="kyc.level1_daily"),
+    "kyc.level1_daily": Key(DECIMAL, "10000", "Most that level 1 may trade in a day.", 0, _MONEY_MAX, below="kyc.level2_daily"),
+    "kyc.level2_daily": Key(DECIMAL, "250000", "Most that level 2 may trade in a day.", 0, _MONEY_MAX),
+    "kyc.level2_contract": Key(DECIMAL, "500000", "Most that one forward contract of level 2 may be worth.", 0, _MONEY_MAX),
+    "kyc.level2_withdraw": Key(DECIMAL, "50000", "Most that level 2 may withdraw in a day.", 0, _MONEY_MAX),
+    "kyc.validity_months": Key(INT, "24", "Months that an approval holds.", 1, 120),
+    "kyc.max_attempts": Key(INT, "5", "Attempts at one level.", 1, 100),
+    "contracts.sign_by_default_h": Key(INT, "72", "Hours to sign when the terms state no time.", 1, 720),
+    "contracts.sign_by_max_d": Key(INT, "30", "Days that the time to sign may be ahead.", 1, 365),
+    "contracts.tolerance_pct": Key(DECIMAL, "2", "Tolerance of quantity when the terms state none.", 0, 10),
+    "contracts.buyer_deposit_pct": Key(DECIMAL, "10", "Deposit of the buyer when the terms state none.", 0, 100),
+    "contracts.seller_deposit_pct": Key(DECIMAL, "5", "Deposit of the seller when the terms state none.", 0, 100),
+    "contracts.deposit_timeout_h": Key(INT, "72", "Hours to bring a deposit after both signed.", 1, 720),
+    "contracts.acceptance_days": Key(INT, "5", "Business days after which a statement counts as accepted.", 1, 60),
+    "contracts.grace_days": Key(INT, "5", "Days after the window in which deliveries are still taken.", 0, 60),
+    "chain.required": Key(BOOL, "true", "Whether a contract waits for the chain before it is in force."),
+    "ui.banner": Key(STRING, "", "A line that the web frontend shows to everybody.", 0, 500),
+}
+# fmt: on
+
+
+def checked(key: str, value: str, current: Mapping[str, str]) -> str:
+    """Returns a value in the form it is kept in.
+
+    Args:
+        key: The key.
+        value: What it should be.
+        current: The values of all keys now.
+
+    Raises:
+        DomainError: CONFIG_UNKNOWN_KEY or CONFIG_INVALID.
+    """
+    if key not in KEYS:
+        raise DomainError("CONFIG_UNKNOWN_KEY", key=key)
+    row = KEYS[key]
+    refusal = DomainError("CONFIG_INVALID", key=key, rule=row.rule)
+    if row.kind == STRING:
+        if len(value) > row.high or not all(c.isprintable() for c in value):
+            raise refusal
+        return value
+    text = value.strip()
+    if row.kind == BOOL:
+        if text not in {"true", "false"}:
+            raise refusal
+        return text
+    if row.kind == ENUM:
+        if text not in row.options:
+            raise refusal
+        return text
+    number = _number(text, refusal)
+    if not row.low <= number <= row.high or (row.kind == INT and number != int(number)):
+        raise refusal
+    _check_order(key, number, current)
+    return str(int(number)) if row.kind == INT else f"{number.normalize():f}"
+
+
+def _number(text: str, refusal: DomainError) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise refusal from error
+    if not number.is_finite() or len(text) > 32:  # noqa: PLR2004 - More digits than any rule allows.
+        raise refusal
+    return number
+
+
+def _check_order(key: str, number: Decimal, current: Mapping[str, str]) -> None:
+    for name, row in KEYS.items():
+        if name == key and row.below and number > Decimal(current[row.below]):
+            raise DomainError("CONFIG_INVALID", key=key, rule=f"may not exceed {row.below}")
+        if row.below == key and Decimal(current[name]) > number:
+            raise DomainError("CONFIG_INVALID", key=key, rule=f"may not be below {name}")
