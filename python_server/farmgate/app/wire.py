@@ -46,7 +46,7 @@ from farmgate.rpc.idempotency import Idempotency
 from farmgate.rpc.interceptors import Collaborators
 from farmgate.rpc.limits import Limits, Rates
 from farmgate.rpc.paging import Pager
-from farmgate.rpc.registry import Router
+from farmgate.rpc.registry import Router, Servicer
 from farmgate.rpc.shapes import Shapes
 from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
 from farmgate.trading.facade import TradingAccounts
@@ -63,15 +63,18 @@ class Application:
     Args:
         base: What the modules build on.
         router: Answers the calls of the API.
+        servicers: What it asks.
         server: Listens.
         components: Everything that starts and stops, the server last.
     """
 
     def __init__(
-        self, base: Base, router: Router, server: GrpcServer, components: Sequence[Component]
-    ) -> None:
+        self, base: Base, router: Router, servicers: Sequence[Servicer], server: GrpcServer,
+        components: Sequence[Component],
+    ) -> None:  # fmt: skip
         self.base = base
         self.router = router
+        self.servicers = servicers
         self._server = server
         self._components = Components(components)
 
@@ -137,7 +140,7 @@ def build(
     ]
     components += [component for part in made for component in part.components]
     components.append(server)
-    return Application(base, router, server, components)
+    return Application(base, router, servicers, server, components)
 
 
 def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
@@ -145,10 +148,11 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     matching = core.open_matching(base.settings)
     chain = blockchain.open_chain(base)
     history, history_database = trading.open_history(base)
+    people = users.open_users(base)
     parts = [
         core.part(matching),
-        users.part(base),
-        auth.part(base, accounts or TradingAccounts(matching)),
+        users.part(base, people, matching),
+        auth.part(base, accounts or TradingAccounts(matching), people.wallets),
         market.part(base, matching),
         trading.part(base, matching, history, history_database),
         blockchain.part(base, chain),

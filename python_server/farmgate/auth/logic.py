@@ -20,7 +20,7 @@ from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids, ulid_bytes
 from farmgate.telemetry.logs import logger
-from farmgate.users.facade import NewUser, User, Users
+from farmgate.users.facade import Challenge, NewUser, User, Users, Wallets
 
 M = TypeVar("M", bound=Serializable)
 
@@ -52,6 +52,7 @@ class SignIn:
         clock: Clock,
         policy: Policy,
         revoke: Revoke,
+        wallets: Wallets,
     ) -> None:
         self._database = database
         self._users = users
@@ -63,6 +64,7 @@ class SignIn:
         self._clock = clock
         self._policy = policy
         self._revoke = revoke
+        self._wallets = wallets
 
     async def register(self, new: NewUser, password: str, effect: Effect[User, M]) -> M:
         """Registers a person and opens the trading account; returns the reply.
@@ -132,6 +134,45 @@ class SignIn:
         user = await self._with_account(user)
         await self._lockouts.settle()
         return await self._begin_session(user, credentials, better_hash, client, effect)
+
+    async def wallet_challenge(self, address: str, effect: Effect[Challenge, M]) -> M:
+        """Gives a message to sign in by; it tells nothing of whether the wallet is known."""
+
+        def issue(transaction: Connection) -> None:
+            challenge = self._wallets.issue(transaction, address, "", self._clock.now())
+            effect.record(transaction, challenge)
+
+        await self._database.write(issue)
+        return effect.reply
+
+    async def wallet_log_in(
+        self, message: str, signature: str, client: Client, effect: Effect[SignedIn, M]
+    ) -> M:
+        """Signs in whose wallet signed a challenge.
+
+        Raises:
+            DomainError: What `Wallets.proved` raises, BAD_CREDENTIALS for a wallet that is linked
+                to nobody, MFA_REQUIRED, or what keeps the user from signing in.
+        """
+        now = self._clock.now()
+
+        def begin(transaction: Connection) -> tuple[User, list[str]]:
+            address = self._wallets.proved(transaction, message, signature, "", now)
+            user = self._users.by_wallet(transaction, address)
+            if user is None:
+                raise DomainError("BAD_CREDENTIALS")
+            refusal = rules.status_refusal(user.status)
+            if refusal:
+                raise refusal
+            if user.mfa_enabled:
+                raise DomainError("MFA_REQUIRED")
+            session = self._session(user, client, now)
+            return user, self._open(transaction, user, session, effect)
+
+        user, ended = await self._database.write(begin)
+        for session_id in ended:
+            self._revoke(user.id, session_id=session_id)
+        return effect.reply
 
     async def refresh(self, token: str, client: Client, effect: Effect[SignedIn, M]) -> M:
         """Gives the next pair of tokens for a refresh token; returns the reply.
@@ -224,24 +265,27 @@ class SignIn:
                     new_hash=better_hash,
                     now=now,
                 )
-            ended = self._make_room(transaction, user.id, now)
-            if store.is_first_from(transaction, session):
-                announce(transaction, _new_login(session))
-            store.insert_session(transaction, session)
-            self._users.signed_in(transaction, user.id, now)
-            result = self._tokens_of(transaction, replace(user, last_login_at=now), session, now)
-            effect.record(
-                transaction,
-                result,
-                resource=f"session/{session.id}",
-                actor=user.id,
-                role=user.role,
-            )
-            return ended
+            return self._open(transaction, user, session, effect)
 
         for ended in await self._database.write(begin):
             self._revoke(user.id, session_id=ended)
         return effect.reply
+
+    def _open(
+        self, transaction: Connection, user: User, session: Session, effect: Effect[SignedIn, M]
+    ) -> list[str]:
+        """Stores a session and records its tokens; returns the sessions that made room."""
+        now = session.created_at
+        ended = self._make_room(transaction, user.id, now)
+        if store.is_first_from(transaction, session):
+            announce(transaction, _new_login(session))
+        store.insert_session(transaction, session)
+        self._users.signed_in(transaction, user.id, now)
+        result = self._tokens_of(transaction, replace(user, last_login_at=now), session, now)
+        effect.record(
+            transaction, result, resource=f"session/{session.id}", actor=user.id, role=user.role
+        )
+        return ended
 
     def _session(self, user: User, client: Client, now: datetime) -> Session:
         return Session(

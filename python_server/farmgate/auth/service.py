@@ -10,7 +10,7 @@ from farmgate.auth.facade import Client, Session, Sessions, SignedIn, SignIn, Su
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
-from farmgate.users.facade import NewUser, User
+from farmgate.users.facade import Challenge, NewUser, User
 from farmgate.users.messages import timestamp, user_message
 
 # What access tokens are called in the header that carries them.
@@ -66,6 +66,35 @@ class AuthService(Servicer):
 
         return await self._sign_in.log_in(
             request.email, request.password, request.mfa_code, _client(call), call.effect(render)
+        )
+
+    async def WalletLoginChallenge(
+        self, request: auth_pb2.WalletLoginChallengeRequest, call: Call
+    ) -> auth_pb2.WalletLoginChallengeResponse:
+        def render(challenge: Challenge) -> auth_pb2.WalletLoginChallengeResponse:
+            return auth_pb2.WalletLoginChallengeResponse(
+                message=challenge.message,
+                nonce=challenge.nonce,
+                expire_time=timestamp(challenge.expires_at),
+            )
+
+        return await self._sign_in.wallet_challenge(request.address, call.effect(render))
+
+    async def WalletLogin(
+        self, request: auth_pb2.WalletLoginRequest, call: Call
+    ) -> auth_pb2.WalletLoginResponse:
+        def render(result: SignedIn) -> auth_pb2.WalletLoginResponse:
+            return auth_pb2.WalletLoginResponse(
+                access_token=result.access_token,
+                token_type=_BEARER,
+                expires_in_s=result.expires_in_s,
+                refresh_token=result.refresh_token,
+                refresh_expires_in_s=result.refresh_expires_in_s,
+                user=user_message(result.user),
+            )
+
+        return await self._sign_in.wallet_log_in(
+            request.message, request.signature, _client(call), call.effect(render)
         )
 
     async def Refresh(

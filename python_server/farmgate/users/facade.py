@@ -8,11 +8,13 @@ from zoneinfo import available_timezones
 from sqlalchemy import Connection
 
 from farmgate.errors import DomainError
-from farmgate.users import rules, store
+from farmgate.ports.wallets import checksummed
+from farmgate.users import rules, store, wallet_store
 from farmgate.users.logic import Profiles
 from farmgate.users.store import Profile, User, UserFilter
+from farmgate.users.wallets import Challenge, Wallets
 
-__all__ = ["NewUser", "Profile", "Profiles", "User", "UserFilter", "Users"]
+__all__ = ["Challenge", "NewUser", "Profile", "Profiles", "User", "UserFilter", "Users", "Wallets"]
 
 _ACTIVE_KYC_LEVEL: Final = 1
 
@@ -111,6 +113,12 @@ class Users:
         """Returns the user with this address in any case, or None."""
         key = rules.email_key(email)
         return store.user_by_email(connection, key) if key else None
+
+    @staticmethod
+    def by_wallet(connection: Connection, address: str) -> User | None:
+        """Returns the user whose wallet it is, or None."""
+        user_id = wallet_store.user_of_wallet(connection, checksummed(address))
+        return store.user_by_id(connection, user_id) if user_id else None
 
     @staticmethod
     def by_account(connection: Connection, account_id: str) -> User | None:

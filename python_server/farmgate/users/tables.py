@@ -7,10 +7,13 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     String,
     Table,
+    Text,
     text,
 )
 
@@ -61,4 +64,117 @@ accounts: Final = Table(
     # Number in the matching core; NULL until the core has opened the account.
     Column("engine_number", BigKey, nullable=True, unique=True),
     Column("created_at", UtcTime, nullable=False),
+)
+
+wallet_challenges: Final = Table(
+    "wallet_challenges",
+    metadata,
+    Column("nonce", String(64), primary_key=True),
+    # Who links a wallet; empty for somebody who signs in by it.
+    Column("user_id", String(26), nullable=False),
+    # In lower case.
+    Column("address", String(42), nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime, nullable=True),
+    Index(None, "expires_at"),
+)
+
+farms: Final = Table(
+    "farms",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("owner_id", Ulid, ForeignKey("users.id"), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("region", String(100), nullable=False),
+    # Degrees and hectares as decimals in text: they are told as they were stated.
+    Column("latitude", String(24), nullable=False),
+    Column("longitude", String(24), nullable=False),
+    Column("boundary", Text, nullable=False),
+    Column("area_ha", String(24), nullable=False),
+    Column("soil", String(100), nullable=False),
+    Column("irrigation", SmallInteger, nullable=False),
+    Column("storage_capacity_t", String(24), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("deleted_at", UtcTime, nullable=True),
+    Column("version", Integer, nullable=False),
+    Index(None, "owner_id", "name"),
+)
+
+farm_certifications: Final = Table(
+    "farm_certifications",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("farm_id", Ulid, ForeignKey("farms.id"), nullable=False),
+    Column("scheme", SmallInteger, nullable=False),
+    Column("number", String(64), nullable=False),
+    Column("valid_to", String(10), nullable=False),
+    Column("document_id", String(26), nullable=False),
+    Index(None, "farm_id"),
+)
+
+crop_plans: Final = Table(
+    "crop_plans",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("farm_id", Ulid, ForeignKey("farms.id"), nullable=False),
+    Column("commodity_code", String(48), nullable=False),
+    Column("season", String(16), nullable=False),
+    Column("planted_ha", String(24), nullable=False),
+    Column("planted_on", String(10), nullable=False),
+    Column("harvest_start", String(10), nullable=False),
+    Column("harvest_end", String(10), nullable=False),
+    Column("expected_yield_t_ha", String(24), nullable=False),
+    Index(None, "farm_id"),
+)
+
+kyc_cases: Final = Table(
+    "kyc_cases",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("user_id", Ulid, ForeignKey("users.id"), nullable=False),
+    Column("target_level", SmallInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    # The form as a message, encrypted under the installation's key; NULL when it was erased.
+    Column("form", LargeBinary, nullable=True),
+    Column("attempts", Integer, nullable=False),
+    Column("risk_score", SmallInteger, nullable=False),
+    Column("assigned_to", String(26), nullable=False),
+    # Who approved first, where two must.
+    Column("first_approver", String(26), nullable=False),
+    Column("decision_reason", String(500), nullable=False),
+    Column("submitted_at", UtcTime, nullable=True),
+    Column("decided_at", UtcTime, nullable=True),
+    Column("expires_at", UtcTime, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("target_level BETWEEN 1 AND 3", name="target_level_in_range"),
+    CheckConstraint(
+        "status IN ('DRAFT', 'SUBMITTED', 'IN_REVIEW', 'APPROVED', 'REJECTED', 'NEEDS_INFO', "
+        "'EXPIRED', 'REVOKED')",
+        name="status_is_known",
+    ),
+    Index(None, "user_id", "id"),
+    Index(None, "status", "id"),
+)
+
+kyc_documents: Final = Table(
+    "kyc_documents",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("case_id", Ulid, ForeignKey("kyc_cases.id"), nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("media_type", String(64), nullable=False),
+    Column("size_bytes", BigKey, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("reject_code", String(64), nullable=False),
+    # The document's own key, wrapped by the installation's; without it the content is noise.
+    Column("wrapped_key", LargeBinary, nullable=True),
+    Column("content", LargeBinary, nullable=True),
+    Column("uploaded_at", UtcTime, nullable=False),
+    CheckConstraint(
+        "status IN ('UPLOADED', 'ACCEPTED', 'REJECTED', 'SHREDDED')", name="status_is_known"
+    ),
+    Index(None, "case_id"),
 )

@@ -4,22 +4,26 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.users import open_users
 from farmgate.auth.facade import Accounts, Lockouts, Passwords, Policy, Sessions, SignIn
 from farmgate.auth.jobs import PURGE_INTERVAL_S, REVOCATIONS_INTERVAL_S, Purge, Revocations
 from farmgate.auth.service import AuthService
 from farmgate.jobs.periodic import Periodic
 from farmgate.rpc.access import Grants
+from farmgate.users.facade import Wallets
 
 _GRANTS_SWEEP_INTERVAL_S: Final = 60.0
 
 
-def part(base: Base, accounts: Accounts) -> Part:
+def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part:
     """Returns registration, sign-in and sessions.
 
     Args:
         base: What it builds on.
         accounts: Opens trading accounts for who registers.
+        wallets: Judges who signs in by a wallet; made here when None.
     """
+    wallets = wallets or open_users(base).wallets
     settings, database, clock = base.settings, base.database, base.clock
     policy = Policy(
         refresh_ttl_s=settings.auth_refresh_ttl_s,
@@ -42,6 +46,7 @@ def part(base: Base, accounts: Accounts) -> Part:
         clock=clock,
         policy=policy,
         revoke=base.grants.revoke,
+        wallets=wallets,
     )
     sessions = Sessions(
         database=database,

@@ -1,10 +1,89 @@
 """Users' part in the process."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from farmgate.app.parts.base import Base, Part
-from farmgate.users.facade import Profiles
+from farmgate.jobs.periodic import Periodic
+from farmgate.ports.matching import Matching, RiskLimits
+from farmgate.users.envelope import Envelope
+from farmgate.users.facade import Profiles, User, Wallets
+from farmgate.users.farm_logic import Farms
+from farmgate.users.farm_service import FarmServicer, WalletLinkServicer
+from farmgate.users.kyc_logic import Kyc
+from farmgate.users.kyc_service import KycReviewServicer, KycServicer
 from farmgate.users.service import UserService
+from farmgate.users.wallet_logic import WalletLinks
+
+_KEY_BYTES: Final = 32
+_EXPIRY_S: Final = 3_600.0
+_CASH: Final = Decimal(10_000)
+_ORIGIN: Final = "http://localhost"
 
 
-def part(base: Base) -> Part:
-    """Returns profiles."""
-    return Part(servicers=[UserService(Profiles(base.database))])
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What other modules use of people's things."""
+
+    wallets: Wallets
+    farms: Farms
+    kyc: Kyc
+
+
+def open_users(base: Base) -> Opened:
+    """Returns wallets, farms and KYC."""
+    origins = base.settings.web_origins
+    derivation = HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=b"farmgate kyc")
+    envelope = Envelope(derivation.derive(base.secrets.key))
+    return Opened(
+        Wallets(origins[0] if origins else _ORIGIN, base.settings.chain_id),
+        Farms(base.database, base.clock, base.ids),
+        Kyc(base.database, envelope, base.clock, base.ids),
+    )
+
+
+def part(base: Base, opened: Opened | None = None, matching: Matching | None = None) -> Part:
+    """Returns profiles, wallets, farms and KYC.
+
+    Args:
+        base: What it builds on.
+        opened: What other modules use too; made here when None.
+        matching: The core, which holds people to the limits of their level; None leaves it alone.
+    """
+    opened = opened or open_users(base)
+    if matching is not None:
+        opened.kyc.listen(_limiter(opened.kyc, matching))
+    return Part(
+        servicers=[
+            UserService(Profiles(base.database)),
+            WalletLinkServicer(WalletLinks(base.database, opened.wallets, base.clock)),
+            FarmServicer(opened.farms, base.pager),
+            KycServicer(opened.kyc),
+            KycReviewServicer(opened.kyc, base.pager),
+        ],
+        components=[Periodic("KYC expiry", _EXPIRY_S, opened.kyc.expire)],
+    )
+
+
+def _limiter(kyc: Kyc, matching: Matching) -> Callable[[User], Awaitable[None]]:
+    async def limit(user: User) -> None:
+        if user.account_number is None:
+            return
+        allowed = (await kyc.allowances())[user.kyc_level]
+        limits = RiskLimits(
+            max_order_notional_minor=_minor(allowed.order),
+            max_daily_notional_minor=_minor(allowed.daily),
+        )
+        most = matching.risk(user.account_number).max_open_orders
+        await matching.set_risk_limits(user.account_number, limits, max_open_orders=most)
+
+    return limit
+
+
+def _minor(amount: Decimal | None) -> int:
+    return 0 if amount is None else int(amount * _CASH)

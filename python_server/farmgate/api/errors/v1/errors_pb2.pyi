@@ -124,7 +124,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_DOCUMENT_TYPE_UNSUPPORTED: _Reason.ValueType  # 205
     """The document's type is not taken. Metadata: type. Code INVALID_ARGUMENT."""
     REASON_WALLET_NONCE_INVALID: _Reason.ValueType  # 206
-    """The nonce is unknown, used or expired. Code FAILED_PRECONDITION."""
+    """The nonce is unknown or used. Code FAILED_PRECONDITION."""
     REASON_WALLET_SIGNATURE_INVALID: _Reason.ValueType  # 207
     """The signature is not of this address over this message. Code INVALID_ARGUMENT."""
     REASON_WALLET_DOMAIN_MISMATCH: _Reason.ValueType  # 208
@@ -137,6 +137,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The organisation role is too low. Metadata: role. Code PERMISSION_DENIED."""
     REASON_SELF_REVIEW_FORBIDDEN: _Reason.ValueType  # 212
     """Nobody decides an own case. Code PERMISSION_DENIED."""
+    REASON_WALLET_CHALLENGE_EXPIRED: _Reason.ValueType  # 213
+    """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
     REASON_INSTRUMENT_UNKNOWN: _Reason.ValueType  # 300
     """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
     REASON_INSTRUMENT_NOT_TRADING: _Reason.ValueType  # 301
@@ -456,7 +458,7 @@ REASON_KYC_COOLDOWN: Reason.ValueType  # 204
 REASON_DOCUMENT_TYPE_UNSUPPORTED: Reason.ValueType  # 205
 """The document's type is not taken. Metadata: type. Code INVALID_ARGUMENT."""
 REASON_WALLET_NONCE_INVALID: Reason.ValueType  # 206
-"""The nonce is unknown, used or expired. Code FAILED_PRECONDITION."""
+"""The nonce is unknown or used. Code FAILED_PRECONDITION."""
 REASON_WALLET_SIGNATURE_INVALID: Reason.ValueType  # 207
 """The signature is not of this address over this message. Code INVALID_ARGUMENT."""
 REASON_WALLET_DOMAIN_MISMATCH: Reason.ValueType  # 208
@@ -469,6 +471,8 @@ REASON_ORG_ROLE_REQUIRED: Reason.ValueType  # 211
 """The organisation role is too low. Metadata: role. Code PERMISSION_DENIED."""
 REASON_SELF_REVIEW_FORBIDDEN: Reason.ValueType  # 212
 """Nobody decides an own case. Code PERMISSION_DENIED."""
+REASON_WALLET_CHALLENGE_EXPIRED: Reason.ValueType  # 213
+"""The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
 REASON_INSTRUMENT_UNKNOWN: Reason.ValueType  # 300
 """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
 REASON_INSTRUMENT_NOT_TRADING: Reason.ValueType  # 301
