@@ -71,7 +71,7 @@ check: $(VENV)/.built ## Check formats, lints, types, imports, protos and genera
 	mypy
 	lint-imports --no-logo 2>/dev/null || lint-imports
 	buf lint proto
-	codespell --quiet-level 2 --ignore-words-list bu,ines README.md docs envoy/README.md docker-compose.yml \
+	codespell --quiet-level 2 --ignore-words-list bu,ines,weighin README.md docs envoy/README.md docker-compose.yml \
 	  matching_core/src python_server/farmgate proto/farmgate --skip '*/api/*'
 	$(MAKE) --no-print-directory drift
 

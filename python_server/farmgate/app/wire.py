@@ -16,6 +16,7 @@ from farmgate.app.parts import (
     admin,
     auth,
     blockchain,
+    contracts,
     core,
     market,
     notifications,
@@ -156,8 +157,9 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         market.part(base, matching),
         trading.part(base, matching, history, history_database),
         blockchain.part(base, chain),
+        contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
-        admin.part(base, matching, history, []),
+        admin.part(base, matching, history, [contracts.count]),
     ]
     if base.settings.demo:
         seed = Seed(base.database, matching, base.users, base.ids, base.clock)

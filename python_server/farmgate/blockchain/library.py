@@ -122,6 +122,10 @@ class Library:
             pin_state=self._content.pin_state(kept_cid),
         )
 
+    def prepare_for_parties(self, data: bytes, *, media_type: str) -> Prepared:
+        """Keeps bytes that the parties of a contract may read."""
+        return self.prepare(data, media_type=media_type, visibility=Visibility.PARTIES)
+
     def record(
         self, connection: Connection, prepared: Prepared, *, owner_id: str = "",
         contract_id: str = "",

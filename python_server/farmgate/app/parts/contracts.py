@@ -1,0 +1,118 @@
+"""Forward contracts' part in the process."""
+
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import Connection
+
+from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.blockchain import Opened as Chain
+from farmgate.app.parts.users import Opened as People
+from farmgate.contracts import store
+from farmgate.contracts.deliveries import Deliveries
+from farmgate.contracts.ending import Ending
+from farmgate.contracts.loads import unit_mass
+from farmgate.contracts.money import Mover
+from farmgate.contracts.negotiation import Negotiation
+from farmgate.contracts.performance import Performance
+from farmgate.contracts.performance_service import (
+    ContractSigningServicer,
+    DeliveryServicer,
+    PricingServicer,
+    SettlementServicer,
+    WeighingServicer,
+)
+from farmgate.contracts.pricing import Fixing
+from farmgate.contracts.reading import Reading
+from farmgate.contracts.service import (
+    ContractEventServicer,
+    ContractServicer,
+    NegotiationServicer,
+    TemplateServicer,
+)
+from farmgate.contracts.settlement import Settlement
+from farmgate.contracts.signing import Signing
+from farmgate.contracts.steps import Steps
+from farmgate.jobs.feed import Feed
+from farmgate.jobs.periodic import Periodic
+from farmgate.market import store as market_store
+from farmgate.ports.matching import Matching
+
+_TICK_S: Final = 0.5
+_MICRO: Final = 1_000_000
+_KG_PER_T: Final = Decimal(1000)
+
+
+def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
+    """Returns contracts from draft to settlement, and what drives them on.
+
+    Args:
+        base: What it builds on.
+        matching: The core, where the money is.
+        chain: The chain and the content.
+        people: Wallets and farms, which open contracts bind.
+    """
+    database, library = base.database, chain.library
+    steps = Steps(base.users, base.clock, base.ids)
+
+    def last_price(symbol: str) -> Decimal | None:
+        found = matching.instruments([symbol]) if symbol else []
+        if not found or found[0]["last_ticks"] is None:
+            return None
+        return Decimal(found[0]["last_ticks"] * found[0]["tick_size_micro"]) / _MICRO
+
+    negotiation = Negotiation(database, steps, library, last_price)
+    ending = Ending(database, steps, chain.operations)
+    deliveries = Deliveries(database, steps)
+    settlement = Settlement(database, steps)
+    fixing = Fixing(database, steps, last_price)
+    performance = Performance(database, steps, chain.operations, ending, deliveries, fixing)
+    signing = Signing(database, steps, chain.operations, chain.contract_wallets, library)
+    mover = Mover(database, steps, matching, performance.on_transfer)
+    reading = Reading(database, steps)
+    feed = Feed("contracts", lambda: database.read(store.last_sequence))
+    chain.operations.listen(performance.on_chain)
+    library.know_parties(_is_party)
+    people.wallets.lock_by(store.is_bound)
+    people.farms.commit_by(_promised_t)
+    return Part(
+        servicers=[
+            ContractServicer(negotiation, ending, reading, settlement, performance, base.pager),
+            NegotiationServicer(negotiation, ending),
+            TemplateServicer(),
+            ContractEventServicer(reading, feed, base.pager),
+            ContractSigningServicer(signing),
+            DeliveryServicer(deliveries),
+            WeighingServicer(deliveries),
+            PricingServicer(fixing),
+            SettlementServicer(settlement),
+        ],
+        components=[
+            feed,
+            Periodic("contracts", _TICK_S, performance.run),
+            Periodic("transfers", _TICK_S, mover.run),
+        ],
+    )
+
+
+def count(connection: Connection) -> dict[str, dict[str, int]]:
+    """Returns how many contracts are in each state, for the statistics."""
+    return {"contracts": store.counts(connection)}
+
+
+def _is_party(connection: Connection, contract_id: str, user_id: str) -> bool:
+    contract = store.contract(connection, contract_id)
+    return contract is not None and bool(contract.party(user_id))
+
+
+def _promised_t(connection: Connection, farm_id: str, commodity: str) -> Decimal:
+    """Returns the tonnes of a commodity that open contracts promise of a farm."""
+    row = market_store.commodity(connection, commodity)
+    if row is None:
+        return Decimal(0)
+    total = Decimal(0)
+    for contract in store.of_farm(connection, farm_id, commodity):
+        unit = contract.message().unit
+        mass = unit_mass(unit, row.base_unit, Decimal(row.unit_mass_kg))
+        total += Decimal(contract.quantity) * mass / _KG_PER_T
+    return total.quantize(Decimal("0.001"))

@@ -1,0 +1,253 @@
+"""What goes on by itself: chain and deposits, activation, deadlines, payments."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from farmgate.blockchain.facade import (
+    ChainOperations,
+    Kind,
+    Operation,
+    State,
+    settlement,
+)
+from farmgate.contracts import money, store, terms
+from farmgate.contracts.deliveries import Deliveries
+from farmgate.contracts.ending import Ending
+from farmgate.contracts.money import DEPOSIT_BUYER, DEPOSIT_SELLER, PAYMENT
+from farmgate.contracts.pricing import Fixing
+from farmgate.contracts.steps import SYSTEM, Steps, View
+from farmgate.contracts.values import (
+    ACTIVE,
+    BOTH,
+    CANCELLED,
+    CASH_MINOR,
+    PENDING,
+    SETTLED,
+    SIGNED,
+    Contract,
+    Transfer,
+)
+from farmgate.db import configuration
+from farmgate.db.effects import Effect, Serializable
+from farmgate.db.engine import Database
+from farmgate.errors import DomainError
+
+M = TypeVar("M", bound=Serializable)
+
+
+class Performance:
+    """Drives contracts on.
+
+    Args:
+        database: Where they are kept.
+        steps: Makes steps.
+        operations: Asks the chain.
+        ending: Ends what nobody signed or paid for.
+        deliveries: Accepts what nobody rejected in time.
+        fixing: Fixes what nobody fixed in time.
+    """
+
+    def __init__(
+        self, database: Database, steps: Steps, operations: ChainOperations,
+        ending: Ending, deliveries: Deliveries, fixing: Fixing,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._steps = steps
+        self._operations = operations
+        self._ending = ending
+        self._deliveries = deliveries
+        self._fixing = fixing
+
+    async def run(self) -> None:
+        """Does what is due: activation, deadlines, acceptance by silence."""
+        now = self._steps.clock.now()
+        due = await self._database.read(lambda tx: self._due(tx, now))
+        for contract_id in due:
+            await self._database.write(lambda tx, id_=contract_id: self._tick(tx, id_))  # type: ignore[misc] # mypy does not see defaults.
+        if await self._database.read(lambda tx: bool(store.statements_due(tx, now))):
+            await self._database.write(self._silence)
+        if await self._database.read(lambda tx: bool(store.deliveries_due(tx, now))):
+            await self._database.write(lambda tx: self._deliveries.accept_due(tx, now))
+        if await self._database.read(lambda tx: self._fixing.is_due(tx, now.date())):
+            await self._database.write(lambda tx: self._fixing.fix_due(tx, now.date()))
+
+    def _due(self, connection: Connection, now: datetime) -> list[str]:
+        """Returns the contracts with which something is to be done."""
+        values = configuration.current(connection, now)
+        found = store.in_state(connection, (PENDING, SIGNED, ACTIVE))
+        return [one.id for one in found if self._is_due(one, values, now)]
+
+    def _is_due(self, contract: Contract, values: configuration.Values, now: datetime) -> bool:
+        if contract.state == PENDING:
+            return contract.sign_by is not None and contract.sign_by <= now
+        if contract.state == ACTIVE:
+            return contract.settle_agreed == BOTH
+        return self._is_ready(contract, values) or self._is_overdue(contract, values, now)
+
+    async def activate(self, contract_id: str, reason: str, effect: Effect[View, M]) -> M:
+        """Puts a signed contract in force although the chain has not confirmed it.
+
+        Raises:
+            DomainError: NOT_A_PARTY, CONTRACT_STATE, DEPOSIT_MISSING or NOT_EFFECTIVE_YET.
+        """
+
+        def write(connection: Connection) -> None:
+            contract, _ = self._steps.own(connection, contract_id, SYSTEM, "activate", (SIGNED,))
+            self._check_ready(contract)
+            changed = self._steps.step(
+                connection, contract, "contract.active", SYSTEM, state=ACTIVE
+            )
+            effect.record(
+                connection,
+                self._steps.view(connection, changed),
+                resource=f"contract/{contract_id}",
+                reason=reason,
+            )
+
+        await self._database.write(write)
+        return effect.reply
+
+    def on_chain(self, connection: Connection, operation: Operation) -> None:
+        """Follows what the chain does with a contract."""
+        if operation.kind is not Kind.REGISTER:
+            return
+        contract = store.contract(connection, operation.reference)
+        if contract is None or contract.version != operation.version:
+            return
+        status = {State.CONFIRMED: "CONFIRMED", State.FAILED: "FAILED", State.REVERTED: "FAILED"}
+        found = status.get(operation.state, "PENDING")
+        if found == contract.chain_status:
+            return
+        names = {
+            "CONFIRMED": "contract.chain_confirmed", "FAILED": "contract.chain_failed",
+            "PENDING": "contract.chain_pending",
+        }  # fmt: skip
+        self._steps.step(
+            connection, contract, names[found], SYSTEM,
+            tells=() if found == "PENDING" else (1, 2), chain_status=found,
+            transaction_hash=operation.transaction_hash, block_number=operation.block_number,
+        )  # fmt: skip
+
+    def on_transfer(self, connection: Connection, transfer: Transfer) -> None:
+        """Follows the money of a contract."""
+        contract = store.contract(connection, transfer.contract_id)
+        assert contract is not None, "Contracts are kept."
+        if transfer.kind in {DEPOSIT_SELLER, DEPOSIT_BUYER}:
+            name = "seller_held_minor" if transfer.kind == DEPOSIT_SELLER else "buyer_held_minor"
+            held: dict[str, Any] = {name: transfer.amount_minor}
+            changed = self._steps.step(
+                connection, contract, "contract.deposit_held", SYSTEM, tells=(), **held
+            )
+            if changed.state == CANCELLED:
+                # It came while the contract ended.
+                money.return_deposits(connection, self._steps, changed)
+            return
+        if transfer.kind == PAYMENT:
+            self._paid(connection, contract, transfer)
+
+    def _tick(self, connection: Connection, contract_id: str) -> None:
+        contract = store.contract(connection, contract_id)
+        assert contract is not None, "Contracts are kept."
+        now = self._steps.clock.now()
+        if contract.state == PENDING and contract.sign_by and contract.sign_by <= now:
+            self._ending.expire(connection, contract, SYSTEM)
+        elif contract.state == SIGNED:
+            self._activate_or_end(connection, contract)
+        elif contract.state == ACTIVE and contract.settle_agreed == BOTH:
+            self._settle(connection, contract)
+
+    def _activate_or_end(self, connection: Connection, contract: Contract) -> None:
+        now = self._steps.clock.now()
+        values = configuration.current(connection, now)
+        if self._is_ready(contract, values):
+            self._steps.step(connection, contract, "contract.active", SYSTEM, state=ACTIVE)
+        elif self._is_overdue(contract, values, now):
+            self._ending.end(connection, contract, SYSTEM, "DEPOSIT_DEFAULT")
+
+    def _is_ready(self, contract: Contract, values: configuration.Values) -> bool:
+        needs_chain = self._operations.is_enabled and values.flag("chain.required")
+        if needs_chain and contract.chain_status != "CONFIRMED":
+            return False
+        try:
+            self._check_ready(contract)
+        except DomainError:
+            return False
+        return True
+
+    @staticmethod
+    def _is_overdue(contract: Contract, values: configuration.Values, now: datetime) -> bool:
+        """Returns whether a deposit is missing after its time."""
+        assert contract.signed_at is not None, "It is signed."
+        hours = values.integer("contracts.deposit_timeout_h")
+        is_held = (
+            contract.seller_held_minor >= contract.seller_deposit_minor
+            and contract.buyer_held_minor >= contract.buyer_deposit_minor
+        )
+        return not is_held and now >= contract.signed_at + timedelta(hours=hours)
+
+    def _check_ready(self, contract: Contract) -> None:
+        for name in ("seller", "buyer"):
+            wanted = getattr(contract, f"{name}_deposit_minor")
+            if getattr(contract, f"{name}_held_minor") < wanted:
+                raise DomainError("DEPOSIT_MISSING", party=name)
+        effective = terms.day("effective_date", contract.message().effective_date)
+        if effective and self._steps.clock.now().date() < effective:
+            raise DomainError("NOT_EFFECTIVE_YET", effective_date=effective)
+
+    def _settle(self, connection: Connection, contract: Contract) -> None:
+        """Asks for the payment of all statements that are final, and ends when all are paid."""
+        statements = [
+            one for one in store.statements_of(connection, contract.id) if one.state != "VOID"
+        ]
+        seller, buyer = money.accounts(connection, self._steps, contract)
+        for one in statements:
+            if one.state == "FINAL":
+                source, target = (buyer, seller) if one.net_minor >= 0 else (seller, buyer)
+                money.ask(
+                    connection, self._steps, contract, PAYMENT, source=source, target=target,
+                    amount_minor=abs(one.net_minor), reference=one.id,
+                )  # fmt: skip
+                if one.net_minor == 0:
+                    store.put_statement(connection, replace(one, state="PAID"))
+        if all(one.state == "PAID" for one in statements):
+            self._end_settled(connection, contract, statements[-1].sha256)
+
+    def _paid(self, connection: Connection, contract: Contract, transfer: Transfer) -> None:
+        statement = store.statement(connection, transfer.reference)
+        assert statement is not None, "Statements are kept."
+        store.put_statement(connection, replace(statement, state="PAID"))
+        detail = {
+            "statement": statement.number,
+            "net": f"{statement.net_minor / CASH_MINOR:.2f}",
+            "currency": transfer.asset,
+        }
+        changed = self._steps.step(connection, contract, "settlement.paid", SYSTEM, detail=detail)
+        if changed.settle_agreed == BOTH:
+            self._settle(connection, changed)
+
+    def _end_settled(self, connection: Connection, contract: Contract, sha256: str) -> None:
+        changed = self._steps.step(connection, contract, "contract.settled", SYSTEM, state=SETTLED)
+        money.return_deposits(connection, self._steps, changed)
+        if changed.chain_status == "CONFIRMED" and self._operations.is_enabled:
+            domain = self._operations.signing_domain(connection, changed.id)
+            payload = settlement(
+                domain, changed.id, statement_hash=bytes.fromhex(sha256), statement_cid="",
+                is_short=changed.is_closed_short,
+            )  # fmt: skip
+            self._operations.request(
+                connection, payload, reference=changed.id, user_ids=changed.party_ids
+            )
+
+    def _silence(self, connection: Connection) -> None:
+        """Takes statements to which nobody objected in time as accepted."""
+        for one in store.statements_due(connection, self._steps.clock.now()):
+            store.put_statement(connection, replace(one, state="FINAL", agreed=BOTH))
+            contract = store.contract(connection, one.contract_id)
+            assert contract is not None, "Contracts are kept."
+            self._steps.step(
+                connection, contract, "settlement.accepted", SYSTEM,
+                detail={"statement": one.number},
+            )  # fmt: skip
