@@ -26,7 +26,8 @@ from farmgate.app.parts import (
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.app.secrets import Secrets, load_secrets
-from farmgate.app.seed import Seed
+from farmgate.app.seeding.ground import Ground
+from farmgate.app.seeding.runner import Seeding
 from farmgate.app.server import GrpcServer
 from farmgate.app.settings import Settings, SettingsError
 from farmgate.auth.facade import (
@@ -162,8 +163,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         admin.part(base, matching, history, [contracts.count]),
     ]
     if base.settings.demo:
-        seed = Seed(base.database, matching, base.users, base.ids, base.clock)
-        parts.append(Part(components=[seed]))
+        parts.append(Part(components=[Seeding(Ground(base, matching))]))
     return parts
 
 
