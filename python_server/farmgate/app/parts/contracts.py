@@ -7,23 +7,42 @@ from sqlalchemy import Connection
 
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.blockchain import Opened as Chain
+from farmgate.app.parts.contract_prices import MarketPrices
 from farmgate.app.parts.users import Opened as People
 from farmgate.contracts import store
+from farmgate.contracts.amendments import Amendments
+from farmgate.contracts.applying import Applying
+from farmgate.contracts.closing import Closing
 from farmgate.contracts.deliveries import Deliveries
+from farmgate.contracts.disputes import Disputes
 from farmgate.contracts.ending import Ending
+from farmgate.contracts.firm_offers import FirmOffers
+from farmgate.contracts.force_majeure import Suspensions
 from farmgate.contracts.loads import unit_mass
+from farmgate.contracts.matter_service import (
+    AmendmentServicer,
+    DisputeServicer,
+    ForceMajeureServicer,
+    RemedyServicer,
+)
 from farmgate.contracts.money import Mover
 from farmgate.contracts.negotiation import Negotiation
-from farmgate.contracts.performance import Performance
+from farmgate.contracts.performance import (
+    Performance,
+    due_of,
+    has_deliveries_due,
+    has_statements_due,
+)
 from farmgate.contracts.performance_service import (
     ContractSigningServicer,
     DeliveryServicer,
-    PricingServicer,
     SettlementServicer,
     WeighingServicer,
 )
 from farmgate.contracts.pricing import Fixing
+from farmgate.contracts.pricing_service import PricingServicer
 from farmgate.contracts.reading import Reading
+from farmgate.contracts.remedies import Remedies
 from farmgate.contracts.service import (
     ContractEventServicer,
     ContractServicer,
@@ -33,13 +52,13 @@ from farmgate.contracts.service import (
 from farmgate.contracts.settlement import Settlement
 from farmgate.contracts.signing import Signing
 from farmgate.contracts.steps import Steps
+from farmgate.contracts.values import AMENDMENT, DEFAULT, FORCE_MAJEURE, WASHOUT
 from farmgate.jobs.feed import Feed
 from farmgate.jobs.periodic import Periodic
 from farmgate.market import store as market_store
 from farmgate.ports.matching import Matching
 
 _TICK_S: Final = 0.5
-_MICRO: Final = 1_000_000
 _KG_PER_T: Final = Decimal(1000)
 
 
@@ -54,20 +73,28 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
     """
     database, library = base.database, chain.library
     steps = Steps(base.users, base.clock, base.ids)
-
-    def last_price(symbol: str) -> Decimal | None:
-        found = matching.instruments([symbol]) if symbol else []
-        if not found or found[0]["last_ticks"] is None:
-            return None
-        return Decimal(found[0]["last_ticks"] * found[0]["tick_size_micro"]) / _MICRO
-
-    negotiation = Negotiation(database, steps, library, last_price)
+    prices = MarketPrices(matching)
+    negotiation = Negotiation(database, steps, library, prices)
     ending = Ending(database, steps, chain.operations)
-    deliveries = Deliveries(database, steps)
-    settlement = Settlement(database, steps)
-    fixing = Fixing(database, steps, last_price)
-    performance = Performance(database, steps, chain.operations, ending, deliveries, fixing)
+    applying = Applying(steps, prices)
+    deliveries = Deliveries(database, steps, applying)
+    settlement = Settlement(database, steps, library)
+    closing = Closing(steps, ending, settlement)
+    fixing = Fixing(database, steps, prices)
     signing = Signing(database, steps, chain.operations, chain.contract_wallets, library)
+    amendments = Amendments(database, steps, chain.operations, chain.contract_wallets, library)
+    disputes = Disputes(database, steps, settlement)
+    suspensions = Suspensions(database, steps, disputes, closing)
+    remedies = Remedies(database, steps, closing, amendments, prices)
+    work = (
+        (has_statements_due, lambda tx, _: settlement.silence(tx)),
+        (has_deliveries_due, applying.accept_due),
+        (fixing.is_due, fixing.fix_due),
+        (due_of(AMENDMENT), amendments.expire_due),
+        (due_of(FORCE_MAJEURE), suspensions.end_due),
+        (due_of(DEFAULT, WASHOUT), remedies.close_due),
+    )
+    performance = Performance(database, steps, chain.operations, ending, work)
     mover = Mover(database, steps, matching, performance.on_transfer)
     reading = Reading(database, steps)
     feed = Feed("contracts", lambda: database.read(store.last_sequence))
@@ -84,8 +111,12 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
             ContractSigningServicer(signing),
             DeliveryServicer(deliveries),
             WeighingServicer(deliveries),
-            PricingServicer(fixing),
+            PricingServicer(fixing, FirmOffers(database, steps), base.pager),
             SettlementServicer(settlement),
+            AmendmentServicer(amendments, base.pager),
+            DisputeServicer(disputes, base.pager),
+            ForceMajeureServicer(suspensions, base.pager),
+            RemedyServicer(remedies),
         ],
         components=[
             feed,
