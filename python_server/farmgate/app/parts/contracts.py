@@ -7,17 +7,10 @@ from sqlalchemy import Connection
 
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.blockchain import Opened as Chain
+from farmgate.app.parts.contract_logic import contract_logic
 from farmgate.app.parts.contract_prices import MarketPrices
 from farmgate.app.parts.users import Opened as People
 from farmgate.contracts import store
-from farmgate.contracts.amendments import Amendments
-from farmgate.contracts.applying import Applying
-from farmgate.contracts.closing import Closing
-from farmgate.contracts.deliveries import Deliveries
-from farmgate.contracts.disputes import Disputes
-from farmgate.contracts.ending import Ending
-from farmgate.contracts.firm_offers import FirmOffers
-from farmgate.contracts.force_majeure import Suspensions
 from farmgate.contracts.loads import unit_mass
 from farmgate.contracts.matter_service import (
     AmendmentServicer,
@@ -26,33 +19,20 @@ from farmgate.contracts.matter_service import (
     RemedyServicer,
 )
 from farmgate.contracts.money import Mover
-from farmgate.contracts.negotiation import Negotiation
-from farmgate.contracts.performance import (
-    Performance,
-    due_of,
-    has_deliveries_due,
-    has_statements_due,
-)
 from farmgate.contracts.performance_service import (
     ContractSigningServicer,
     DeliveryServicer,
     SettlementServicer,
     WeighingServicer,
 )
-from farmgate.contracts.pricing import Fixing
 from farmgate.contracts.pricing_service import PricingServicer
-from farmgate.contracts.reading import Reading
-from farmgate.contracts.remedies import Remedies
 from farmgate.contracts.service import (
     ContractEventServicer,
     ContractServicer,
     NegotiationServicer,
     TemplateServicer,
 )
-from farmgate.contracts.settlement import Settlement
-from farmgate.contracts.signing import Signing
 from farmgate.contracts.steps import Steps
-from farmgate.contracts.values import AMENDMENT, DEFAULT, FORCE_MAJEURE, WASHOUT
 from farmgate.jobs.feed import Feed
 from farmgate.jobs.periodic import Periodic
 from farmgate.market import store as market_store
@@ -73,30 +53,11 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
     """
     database, library = base.database, chain.library
     steps = Steps(base.users, base.clock, base.ids)
-    prices = MarketPrices(matching)
-    negotiation = Negotiation(database, steps, library, prices)
-    ending = Ending(database, steps, chain.operations)
-    applying = Applying(steps, prices)
-    deliveries = Deliveries(database, steps, applying)
-    settlement = Settlement(database, steps, library)
-    closing = Closing(steps, ending, settlement)
-    fixing = Fixing(database, steps, prices)
-    signing = Signing(database, steps, chain.operations, chain.contract_wallets, library)
-    amendments = Amendments(database, steps, chain.operations, chain.contract_wallets, library)
-    disputes = Disputes(database, steps, settlement)
-    suspensions = Suspensions(database, steps, disputes, closing)
-    remedies = Remedies(database, steps, closing, amendments, prices)
-    work = (
-        (has_statements_due, lambda tx, _: settlement.silence(tx)),
-        (has_deliveries_due, applying.accept_due),
-        (fixing.is_due, fixing.fix_due),
-        (due_of(AMENDMENT), amendments.expire_due),
-        (due_of(FORCE_MAJEURE), suspensions.end_due),
-        (due_of(DEFAULT, WASHOUT), remedies.close_due),
+    logic = contract_logic(
+        database, steps, chain.operations, chain.contract_wallets, library, MarketPrices(matching)
     )
-    performance = Performance(database, steps, chain.operations, ending, work)
+    performance = logic.performance
     mover = Mover(database, steps, matching, performance.on_transfer)
-    reading = Reading(database, steps)
     feed = Feed("contracts", lambda: database.read(store.last_sequence))
     chain.operations.listen(performance.on_chain)
     library.know_parties(_is_party)
@@ -104,19 +65,26 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
     people.farms.commit_by(_promised_t)
     return Part(
         servicers=[
-            ContractServicer(negotiation, ending, reading, settlement, performance, base.pager),
-            NegotiationServicer(negotiation, ending),
+            ContractServicer(
+                logic.negotiation,
+                logic.ending,
+                logic.reading,
+                logic.settlement,
+                performance,
+                base.pager,
+            ),
+            NegotiationServicer(logic.negotiation, logic.ending),
             TemplateServicer(),
-            ContractEventServicer(reading, feed, base.pager),
-            ContractSigningServicer(signing),
-            DeliveryServicer(deliveries),
-            WeighingServicer(deliveries),
-            PricingServicer(fixing, FirmOffers(database, steps), base.pager),
-            SettlementServicer(settlement),
-            AmendmentServicer(amendments, base.pager),
-            DisputeServicer(disputes, base.pager),
-            ForceMajeureServicer(suspensions, base.pager),
-            RemedyServicer(remedies),
+            ContractEventServicer(logic.reading, feed, base.pager),
+            ContractSigningServicer(logic.signing),
+            DeliveryServicer(logic.deliveries),
+            WeighingServicer(logic.deliveries),
+            PricingServicer(logic.fixing, logic.firm_offers, base.pager),
+            SettlementServicer(logic.settlement),
+            AmendmentServicer(logic.amendments, base.pager),
+            DisputeServicer(logic.disputes, base.pager),
+            ForceMajeureServicer(logic.suspensions, base.pager),
+            RemedyServicer(logic.remedies),
         ],
         components=[
             feed,
