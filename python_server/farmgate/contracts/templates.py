@@ -74,7 +74,7 @@ TEMPLATES: Final = {
             "price.fixed_price",
         ),
         _made(
-            "US-HTA", "US hedge-to-arrive", "The futures price now or at a target, the basis later.",
+            "US-HTA", "US hedge-to-arrive", "The futures price now or later, the basis last.",
             _US | {
                 "price": {"type": "PRICE_TYPE_HTA", "currency": "USD", "pricer": "PARTY_SELLER"},
                 "delivery": {"incoterm": "INCOTERM_DAP", "mode": "TRANSPORT_MODE_TRUCK"},
