@@ -156,7 +156,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people, matching),
         auth.part(base, accounts or TradingAccounts(matching), people.wallets),
         market.part(base, matching),
-        trading.part(base, matching, history, history_database),
+        trading.part(base, matching, history, history_database, people.members),
         blockchain.part(base, chain),
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
