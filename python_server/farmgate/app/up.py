@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from farmgate.app.children import Part, PartError, environment
 from farmgate.app.edge.config import EdgeOptions
 from farmgate.app.edge.process import Edge, EdgeError
-from farmgate.app.seed import DOMAIN, PASSWORD
+from farmgate.app.seeding.ground import DOMAIN, PASSWORD
 from farmgate.app.settings import Settings
 from farmgate.db.engine import Database
 from farmgate.trading.facade import history_lag

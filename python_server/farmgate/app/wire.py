@@ -25,7 +25,8 @@ from farmgate.app.parts import (
 )
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
-from farmgate.app.seed import Seed
+from farmgate.app.seeding.ground import Ground
+from farmgate.app.seeding.runner import Seeding
 from farmgate.app.server import GrpcServer
 from farmgate.app.settings import Settings
 from farmgate.auth.facade import (
@@ -160,7 +161,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people, matching),
         auth.part(base, accounts or TradingAccounts(matching), people.wallets),
         market.part(base, matching),
-        trading.part(base, matching, history, history_database),
+        trading.part(base, matching, history, history_database, people.members),
         blockchain.part(base, chain),
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
@@ -168,8 +169,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         jobs.work(base),
     ]
     if base.settings.demo:
-        seed = Seed(base.database, matching, base.users, base.ids, base.clock)
-        parts.append(Part(components=[seed]))
+        parts.append(Part(components=[Seeding(Ground(base, matching))]))
     return parts
 
 
