@@ -11,6 +11,7 @@ mod decode;
 use crate::command::{Command, CommandKey, NewOrder};
 use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
+use crate::trade_change::TradeChange;
 use crate::types::{Allocation, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimestampNs};
 
 pub use self::decode::{Records, decode};
@@ -36,6 +37,8 @@ const ADVANCE_TIME: u8 = 11;
 /// An instrument with its band and its way to share; without them it is [`DEFINE_INSTRUMENT`].
 const DEFINE_INSTRUMENT_2: u8 = 12;
 const SET_RISK_LIMITS: u8 = 13;
+const CHANGE_TRADE: u8 = 14;
+const BLOCK_TRADE: u8 = 15;
 
 const POST_ONLY: u8 = 1;
 const REDUCE_ONLY: u8 = 2;
@@ -116,7 +119,34 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             out.extend_from_slice(&[SET_PHASE, phase.number()]);
             put_u32(out, instrument.0);
         }
+        Command::ChangeTrade(change) => encode_change(change, out),
+        Command::BlockTrade(block) => {
+            out.push(BLOCK_TRADE);
+            put_u32(out, block.instrument.0);
+            put_i64(out, block.price.0);
+            for number in [block.quantity.0, block.buyer.0, block.seller.0] {
+                put_u32(out, number);
+            }
+            put_key(out, block.key);
+        }
         Command::AdvanceTime => out.push(ADVANCE_TIME),
+    }
+}
+
+fn encode_change(change: &TradeChange, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[CHANGE_TRADE, change.kind.number()]);
+    put_u64(out, change.trade_id);
+    put_u32(out, change.instrument.0);
+    put_u64(out, change.traded_at.0);
+    for (price, lots) in [(change.price, change.quantity), (change.new_price, change.new_quantity)]
+    {
+        put_i64(out, price.0);
+        put_u32(out, lots.0);
+    }
+    for side in [&change.buyer, &change.seller] {
+        put_u32(out, side.account.0);
+        put_i64(out, side.fee_minor);
+        put_i64(out, side.deposit_minor);
     }
 }
 

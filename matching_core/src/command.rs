@@ -2,6 +2,7 @@
 
 use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
+use crate::trade_change::{BlockTrade, TradeChange};
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderType, OwnerNumber,
     Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side, Switch, TimeInForce, TimestampNs,
@@ -216,6 +217,10 @@ pub enum Command {
         /// Phase.
         phase: Phase,
     },
+    /// Take a trade back or correct it.
+    ChangeTrade(Box<TradeChange>),
+    /// Settle a trade that was agreed outside the book.
+    BlockTrade(Box<BlockTrade>),
     /// Say what time it is: orders whose time has run out expire.
     AdvanceTime,
 }

@@ -134,6 +134,10 @@ reasons! {
     AmountOverflow = 347,
     /// The self-trade prevention is unknown.
     SelfTradeModeInvalid = 348,
+    /// The trade was busted or corrected already.
+    TradeAlreadyCorrected = 402,
+    /// There is no such trade of the caller. Metadata: `trade_id`.
+    TradeUnknown = 405,
 }
 
 /// A refusal: the reason and the numbers its message mentions, in the core's own units.

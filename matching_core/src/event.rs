@@ -5,6 +5,7 @@
 
 use crate::command::ClientOrderId;
 use crate::error::Refusal;
+use crate::trade_change::TradeChange;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, OrderType,
     Phase, PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce, TimestampNs,
@@ -138,12 +139,16 @@ pub struct Trade {
     pub maker_account: AccountNumber,
     /// Its fee in minor units of the quote asset; negative for a rebate.
     pub maker_fee_minor: i64,
+    /// What a forward keeps of it as deposit, in minor units of the quote asset.
+    pub maker_deposit_minor: i64,
     /// Order that came in.
     pub taker_order: OrderId,
     /// Its account.
     pub taker_account: AccountNumber,
     /// Its fee in minor units of the quote asset.
     pub taker_fee_minor: i64,
+    /// What a forward keeps of it as deposit, in minor units of the quote asset.
+    pub taker_deposit_minor: i64,
 }
 
 /// Why a balance moved.
@@ -162,6 +167,8 @@ pub enum PostingKind {
     Hold = 5,
     /// No longer set aside.
     Release = 6,
+    /// A trade was taken back or corrected.
+    Reversal = 7,
 }
 
 /// One movement of one balance. Over one command and one asset the movements of `total` add up to
@@ -202,6 +209,10 @@ pub trait Sink {
     /// A trade happened; both orders' fills follow.
     fn trade(&mut self, trade: &Trade) {
         let _ = trade;
+    }
+    /// A trade of before was taken back or corrected.
+    fn trade_change(&mut self, change: &TradeChange) {
+        let _ = change;
     }
     /// The quantity open at a price changed; 0 means the price is gone.
     fn level(

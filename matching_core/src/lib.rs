@@ -35,6 +35,7 @@ pub mod runtime;
 mod slab;
 pub mod snapshot;
 mod stops;
+pub mod trade_change;
 pub mod types;
 pub mod wire;
 pub mod workload;

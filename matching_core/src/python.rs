@@ -8,6 +8,7 @@ mod engine;
 mod feeds;
 mod follower;
 mod reads;
+mod trades;
 
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;

@@ -11,6 +11,7 @@
 )]
 
 mod auction;
+mod changes;
 mod entry;
 mod matching;
 mod money;
@@ -165,6 +166,8 @@ impl Reference {
                 };
                 self.cancel_all(&ids, *reason)
             }
+            Command::ChangeTrade(change) => self.change(change),
+            Command::BlockTrade(block) => self.block(block),
             Command::AdvanceTime => self.expire(),
             _ => self.control(command),
         }

@@ -10,7 +10,7 @@ mod mishaps;
 
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::engine::command_key;
-use crate::event::Outcome;
+use crate::event::{Outcome, Trade};
 use crate::instrument::InstrumentSpec;
 use crate::types::{
     AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
@@ -114,12 +114,16 @@ impl Shape {
     };
 }
 
+/// Trades that may still be taken back.
+const TRADES_KEPT: usize = 64;
+
 /// Makes commands, one after the other; it hears the answers, so that it knows what to cancel.
 #[derive(Clone, Debug)]
 pub struct Generator {
     shape: Shape,
     dice: Dice,
     resting: Vec<(OrderId, AccountNumber)>,
+    traded: Vec<(TimestampNs, Trade)>,
     made: u64,
 }
 
@@ -127,7 +131,7 @@ impl Generator {
     /// Returns the generator of a workload.
     #[must_use]
     pub const fn new(shape: Shape, seed: u64) -> Self {
-        Self { shape, dice: Dice::new(seed), resting: Vec::new(), made: 0 }
+        Self { shape, dice: Dice::new(seed), resting: Vec::new(), traded: Vec::new(), made: 0 }
     }
 
     /// Returns the commands that open the market.
@@ -227,6 +231,15 @@ impl Generator {
         if let (Command::NewOrder(order), true) = (command, outcome.status.is_open()) {
             self.resting.push((outcome.order_id, order.account));
         }
+    }
+
+    /// Hears a trade, so that it knows what to take back; the latest are enough.
+    pub fn hear_trade(&mut self, trade: &Trade) {
+        if self.traded.len() >= TRADES_KEPT {
+            let index = self.dice.below(TRADES_KEPT as u64) as usize;
+            self.traded.swap_remove(index);
+        }
+        self.traded.push((self.now(), *trade));
     }
 
     fn pick(&mut self) -> (OrderId, AccountNumber) {

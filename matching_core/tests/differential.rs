@@ -73,6 +73,7 @@ impl Sink for Heard {
             (TradeKind::Normal, _) => "trade in proportion",
             (TradeKind::Auction, 2) => "auction of a forward",
             (TradeKind::Auction, _) => "auction",
+            (TradeKind::Block, _) => "block",
         });
     }
 
@@ -84,7 +85,7 @@ impl Sink for Heard {
 }
 
 /// What a stream must have come across, or else it shows little.
-const EXPECTED: [&str; 25] = [
+const EXPECTED: [&str; 28] = [
     "limit",
     "market",
     "market to limit",
@@ -110,6 +111,9 @@ const EXPECTED: [&str; 25] = [
     "restricted",
     "position limit",
     "daily limit",
+    "bust",
+    "correction",
+    "block",
 ];
 
 fn setting(name: &str) -> Option<u64> {
@@ -239,6 +243,12 @@ fn run(shape: Shape, seed: u64, commands: u64) -> BTreeMap<&'static str, u64> {
         assert_eq!(heard.trades, oracle.last_trades, "{}", what());
         twin.apply(Sequence(sequence), time, &command, &mut Silent);
         generator.hear(&command, &fast);
+        for trade in &oracle.last_trades {
+            generator.hear_trade(trade);
+        }
+        if let (Command::ChangeTrade(change), None) = (&command, fast.refusal) {
+            *seen.entry(if change.is_bust() { "bust" } else { "correction" }).or_default() += 1;
+        }
         if step % 64 == 0 {
             compare_states(&engine, &oracle, &what());
             check_invariants(&engine, &what());

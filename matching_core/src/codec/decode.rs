@@ -1,18 +1,19 @@
 //! Journal records back to commands.
 
 use super::{
-    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, CANCEL_ORDER, DEFINE_INSTRUMENT,
-    DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY,
-    RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE, SET_RISK_LIMITS,
-    SET_SWITCH, TRANSFER,
+    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, BLOCK_TRADE, CANCEL_ORDER, CHANGE_TRADE,
+    DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32,
+    OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE,
+    SET_RISK_LIMITS, SET_SWITCH, TRANSFER,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
 use crate::risk::RiskLimits;
+use crate::trade_change::{BlockTrade, TradeChange, TradeSide};
 use crate::types::{
     AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
     OrderId, OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
-    Switch, TimeInForce, TimestampNs,
+    Switch, TimeInForce, TimestampNs, TradeKind,
 };
 
 /// Walks the records of a group.
@@ -127,8 +128,46 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
             let phase = reader.numbered(Phase::from_number)?;
             Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
         }
+        CHANGE_TRADE => Command::ChangeTrade(Box::new(decode_change(reader)?)),
+        BLOCK_TRADE => Command::BlockTrade(Box::new(BlockTrade {
+            instrument: InstrumentNumber(reader.u32()?),
+            price: PriceTicks(reader.i64()?),
+            quantity: QuantityLots(reader.u32()?),
+            buyer: AccountNumber(reader.u32()?),
+            seller: AccountNumber(reader.u32()?),
+            key: reader.key()?,
+        })),
         ADVANCE_TIME => Command::AdvanceTime,
         _ => return Err(RecordError),
+    })
+}
+
+fn decode_change(reader: &mut Reader<'_>) -> Result<TradeChange, RecordError> {
+    let kind = reader.numbered(TradeKind::from_number)?;
+    let trade_id = reader.u64()?;
+    let instrument = InstrumentNumber(reader.u32()?);
+    let traded_at = TimestampNs(reader.u64()?);
+    let (price, quantity) = (PriceTicks(reader.i64()?), QuantityLots(reader.u32()?));
+    let (new_price, new_quantity) = (PriceTicks(reader.i64()?), QuantityLots(reader.u32()?));
+    let mut side = || {
+        Ok(TradeSide {
+            account: AccountNumber(reader.u32()?),
+            fee_minor: reader.i64()?,
+            deposit_minor: reader.i64()?,
+        })
+    };
+    let (buyer, seller) = (side()?, side()?);
+    Ok(TradeChange {
+        trade_id,
+        instrument,
+        kind,
+        traded_at,
+        price,
+        quantity,
+        buyer,
+        seller,
+        new_price,
+        new_quantity,
     })
 }
 

@@ -59,7 +59,7 @@ fn market_dict<'py>(
         dict.set_item(name, best.map(|(best, lots, _)| (price(best.0), lots)))?;
     }
     let mut summary = Vec::new();
-    crate::feeds::market::summary(&mut summary, engine, spec.number);
+    crate::feeds::encode::summary(&mut summary, engine, spec.number);
     dict.set_item("summary", PyBytes::new(py, &summary))?;
     Ok(dict)
 }

@@ -16,16 +16,19 @@ from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.matching_shapes import (
     Block,
+    ExecutedTrade,
     ForwardPosition,
     InstrumentMarket,
     InstrumentRules,
     Risk,
     RiskLimits,
     Switch,
+    TradeSide,
 )
 
 __all__ = [
     "Block",
+    "ExecutedTrade",
     "Follower",
     "ForwardPosition",
     "InstrumentMarket",
@@ -37,6 +40,7 @@ __all__ = [
     "Risk",
     "RiskLimits",
     "Switch",
+    "TradeSide",
 ]
 
 _REASON_PREFIX: Final = "REASON_"
@@ -201,6 +205,47 @@ class Matching:
         """
         _, _, count = await self._ask(self._engine.cancel_all, account, reason)
         return int(count)
+
+    async def change_trade(
+        self,
+        trade: ExecutedTrade,
+        buyer: TradeSide,
+        seller: TradeSide,
+        *,
+        price_ticks: int,
+        quantity_lots: int,
+    ) -> int:
+        """Corrects a trade, or takes it back when no lots are left; returns the sequence.
+
+        Raises:
+            DomainError: TRADE_ALREADY_CORRECTED; PRICE_RANGE, QUANTITY_MAX or AMEND_NOT_ALLOWED for
+                what it can't become; INSUFFICIENT_FUNDS or INSUFFICIENT_INVENTORY when a party no
+                longer has what it would give back.
+        """
+        submit = self._engine.change_trade
+        answer = await self._ask(submit, trade, buyer, seller, price_ticks, quantity_lots)
+        return int(answer[1])
+
+    async def block_trade(
+        self,
+        instrument: int,
+        *,
+        price_ticks: int,
+        quantity_lots: int,
+        buyer: int,
+        seller: int,
+        key: bytes,
+    ) -> tuple[int, int]:
+        """Settles a trade that two accounts agreed; returns its number and the sequence.
+
+        Raises:
+            DomainError: What keeps either account from it.
+        """
+        submit = self._engine.block_trade
+        number, sequence, _ = await self._ask(
+            submit, instrument, price_ticks, quantity_lots, buyer, seller, key
+        )
+        return int(number), int(sequence)
 
     def risk(self, account: int) -> Risk:
         """Returns the switches and limits of an account.

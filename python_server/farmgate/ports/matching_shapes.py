@@ -87,6 +87,25 @@ class Risk(NamedTuple):
     limits: RiskLimits
 
 
+class TradeSide(NamedTuple):
+    """What one side of a trade paid and left; money is in 1e-4 of the quote currency."""
+
+    account: int
+    fee_minor: int
+    deposit_minor: int
+
+
+class ExecutedTrade(NamedTuple):
+    """A trade as it was made."""
+
+    trade_id: int
+    instrument: int
+    kind: int
+    time_ns: int
+    price_ticks: int
+    quantity_lots: int
+
+
 class ForwardPosition(TypedDict):
     """An account in one forward; ticks are sums of price times lots."""
 
@@ -110,6 +129,7 @@ class Block(TypedDict):
     accounts: list[tuple[int, bytes]]
     orders: list[tuple[Any, ...]]
     trades: list[tuple[int, ...]]
+    changes: list[tuple[int, ...]]
     postings: list[tuple[int, ...]]
     instruments: list[tuple[int, str, int, int]]
     assets: list[tuple[int, str]]

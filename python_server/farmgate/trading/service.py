@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from google.api.httpbody_pb2 import HttpBody
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from farmgate.api.trading.v1 import events_pb2, trading_pb2
 from farmgate.errors import DomainError
@@ -16,10 +16,13 @@ from farmgate.rpc.registry import Servicer
 from farmgate.rpc.streams import sse_event, sse_open, steps
 from farmgate.trading import store
 from farmgate.trading.accounts import own_account, readable_account
+from farmgate.trading.agreements import Agreements
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
+from farmgate.trading.party_service import PartyMethods
 from farmgate.trading.risk import AccountMethods
 from farmgate.trading.sessions import Sessions
+from farmgate.trading.tables import STATUS_EXECUTED
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # Messages of a session that may wait for their answers; the caller's sending slows down beyond.
@@ -31,7 +34,7 @@ def _key(call: Call) -> bytes:
     return (call.idempotency_key or "").encode("ascii", "replace")
 
 
-class TradingServicer(AccountMethods, Servicer):
+class TradingServicer(AccountMethods, PartyMethods, Servicer):
     """Serves `TradingService`.
 
     Args:
@@ -39,6 +42,7 @@ class TradingServicer(AccountMethods, Servicer):
         history: What the projector wrote.
         pager: Signs page tokens.
         sessions: Counts sessions of order entry.
+        agreements: What the parties of a trade may ask for.
     """
 
     SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
@@ -53,8 +57,14 @@ class TradingServicer(AccountMethods, Servicer):
     }
 
     def __init__(
-        self, matching: Matching, history: History, pager: Pager, sessions: Sessions
+        self,
+        matching: Matching,
+        history: History,
+        pager: Pager,
+        sessions: Sessions,
+        agreements: Agreements,
     ) -> None:
+        self._agreements = agreements
         self._matching = matching
         self._sessions = sessions
         self._history = history
@@ -154,21 +164,33 @@ class TradingServicer(AccountMethods, Servicer):
         after = self._pager.after(request, request.page_token, caller=call.caller.user_id)
         before = int(after[0]) if after else None
         limit = page_size(request.page_size)
-        rows, sequence = await self._history.read(
-            lambda tx: store.trade_page(
+
+        def read(tx: Connection) -> tuple[list[Row[Any]], dict[int, Row[Any]]]:
+            rows = store.trade_page(
                 tx,
                 account,
                 instrument=instrument,
                 order_id=request.order_id or None,
                 before=before,
                 limit=limit + 1,
-            ),
+            )
+            changed = [row.trade_id for row in rows if row.status != STATUS_EXECUTED]
+            return rows, store.trade_changes_of(tx, changed)
+
+        (rows, changes), sequence = await self._history.read(
+            read,
             expected=await self._expected(call, request.min_sequence),
             required=request.min_sequence,
         )
         reply = trading_pb2.ListTradesResponse(sequence=sequence)
         reply.trades.extend(
-            trade_message(row, self._instruments.get(row.instrument), account, account_id)
+            trade_message(
+                row,
+                self._instruments.get(row.instrument),
+                account,
+                account_id,
+                changes.get(row.trade_id),
+            )
             for row in rows[:limit]
         )
         if len(rows) > limit:

@@ -1,9 +1,12 @@
 """Trading's part in the process."""
 
+from sqlalchemy import Connection
+
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.db.engine import Database
 from farmgate.ports.matching import Matching
+from farmgate.trading.agreements import Agreements
 from farmgate.trading.facade import History
 from farmgate.trading.service import OrderEventServicer, TradingServicer
 from farmgate.trading.sessions import Sessions
@@ -29,9 +32,15 @@ def part(base: Base, matching: Matching, history: History, database: Database) -
     """
     schema = Schema(database, may_upgrade=not base.settings.is_production)
     sessions = Sessions(matching)
+
+    def user_of(connection: Connection, account: int) -> str | None:
+        user = base.users.by_account_number(connection, account)
+        return user.id if user else None
+
+    agreements = Agreements(matching, history, base.database, base.clock, base.ids, user_of)
     return Part(
         servicers=[
-            TradingServicer(matching, history, base.pager, sessions),
+            TradingServicer(matching, history, base.pager, sessions, agreements),
             OrderEventServicer(matching),
             WalletServicer(
                 matching,

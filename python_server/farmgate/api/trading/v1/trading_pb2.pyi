@@ -245,6 +245,34 @@ CANCEL_REASON_AUCTION_OVER: CancelReason.ValueType  # 13
 """The auction it was for is over."""
 Global___CancelReason: _TypeAlias = CancelReason  # noqa: Y015
 
+class _TradeStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADE_STATUS_UNSPECIFIED: _TradeStatus.ValueType  # 0
+    """Not stated."""
+    TRADE_STATUS_EXECUTED: _TradeStatus.ValueType  # 1
+    """As it was made."""
+    TRADE_STATUS_CORRECTED: _TradeStatus.ValueType  # 2
+    """At another price or quantity than it was made."""
+    TRADE_STATUS_BUSTED: _TradeStatus.ValueType  # 3
+    """Taken back; its quantity is 0."""
+
+class TradeStatus(_TradeStatus, metaclass=_TradeStatusEnumTypeWrapper):
+    """Whether a trade still stands."""
+
+TRADE_STATUS_UNSPECIFIED: TradeStatus.ValueType  # 0
+"""Not stated."""
+TRADE_STATUS_EXECUTED: TradeStatus.ValueType  # 1
+"""As it was made."""
+TRADE_STATUS_CORRECTED: TradeStatus.ValueType  # 2
+"""At another price or quantity than it was made."""
+TRADE_STATUS_BUSTED: TradeStatus.ValueType  # 3
+"""Taken back; its quantity is 0."""
+Global___TradeStatus: _TypeAlias = TradeStatus  # noqa: Y015
+
 class _TradeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -257,6 +285,8 @@ class _TradeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeKind.V
     """An order met one that rested."""
     TRADE_KIND_AUCTION: _TradeKind.ValueType  # 2
     """An auction."""
+    TRADE_KIND_BLOCK: _TradeKind.ValueType  # 3
+    """Agreed outside the book."""
 
 class TradeKind(_TradeKind, metaclass=_TradeKindEnumTypeWrapper):
     """How a trade came about."""
@@ -267,6 +297,8 @@ TRADE_KIND_NORMAL: TradeKind.ValueType  # 1
 """An order met one that rested."""
 TRADE_KIND_AUCTION: TradeKind.ValueType  # 2
 """An auction."""
+TRADE_KIND_BLOCK: TradeKind.ValueType  # 3
+"""Agreed outside the book."""
 Global___TradeKind: _TypeAlias = TradeKind  # noqa: Y015
 
 @_typing.final
@@ -1153,6 +1185,8 @@ class Trade(_message.Message):
     TRADE_TIME_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CORRECTION_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.int
     """Trade ID; unique for ever."""
     symbol: _builtins.str
@@ -1177,9 +1211,15 @@ class Trade(_message.Message):
     """ID of the party's trading account."""
     kind: Global___TradeKind.ValueType
     """How the trade came about."""
+    status: Global___TradeStatus.ValueType
+    """Whether it still stands. Price, quantity, notional and fee are those that hold now."""
     @_builtins.property
     def trade_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
+
+    @_builtins.property
+    def correction(self) -> Global___TradeCorrection:
+        """What it was before it was taken back or corrected."""
 
     def __init__(
         self,
@@ -1197,14 +1237,52 @@ class Trade(_message.Message):
         trade_time: _timestamp_pb2.Timestamp | None = ...,
         account_id: _builtins.str = ...,
         kind: Global___TradeKind.ValueType = ...,
+        status: Global___TradeStatus.ValueType = ...,
+        correction: Global___TradeCorrection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trade_time", b"trade_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correction", b"correction", "trade_time", b"trade_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "fee", b"fee", "is_maker", b"is_maker", "kind", b"kind", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "sequence", b"sequence", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "correction", b"correction", "fee", b"fee", "is_maker", b"is_maker", "kind", b"kind", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "sequence", b"sequence", "side", b"side", "status", b"status", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Trade: _TypeAlias = Trade  # noqa: Y015
+
+@_typing.final
+class TradeCorrection(_message.Message):
+    """What a trade was before it was taken back or corrected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_PRICE_FIELD_NUMBER: _builtins.int
+    OLD_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    CORRECT_TIME_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    old_price: _builtins.str
+    """Price it was made at, as a decimal."""
+    old_quantity_lots: _builtins.int
+    """Lots it was made for."""
+    sequence: _builtins.int
+    """Journal sequence of that."""
+    @_builtins.property
+    def correct_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken back or corrected."""
+
+    def __init__(
+        self,
+        *,
+        old_price: _builtins.str = ...,
+        old_quantity_lots: _builtins.int = ...,
+        correct_time: _timestamp_pb2.Timestamp | None = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correct_time", b"correct_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_time", b"correct_time", "old_price", b"old_price", "old_quantity_lots", b"old_quantity_lots", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeCorrection: _TypeAlias = TradeCorrection  # noqa: Y015
 
 @_typing.final
 class ListTradesRequest(_message.Message):
@@ -2113,16 +2191,30 @@ class ReportBlockTradeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRADE_ID_FIELD_NUMBER: _builtins.int
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.int
-    """Trade ID; 0 until the other party agrees."""
+    """Trade ID; 0 until the other party reports the same trade."""
+    report_id: _builtins.str
+    """Report ID."""
+    sequence: _builtins.int
+    """Journal sequence of the trade; 0 until then."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When a report that the other party does not meet lapses."""
+
     def __init__(
         self,
         *,
         trade_id: _builtins.int = ...,
+        report_id: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["trade_id", b"trade_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "report_id", b"report_id", "sequence", b"sequence", "trade_id", b"trade_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
