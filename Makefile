@@ -109,6 +109,15 @@ bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an 
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py
 
+# The rivals and what they need, apart from the product's packages.
+$(VENV)/bench/.synced: $(VENV)/.synced pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --target $(VENV)/bench --group bench
+	touch $@
+
+.PHONY: bench-forecast
+bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts against a random walk and rivals.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/forecast.py --rivals AutoTheta,AutoETS $(BENCH_FLAGS)
+
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
 	python benchmarks/jobs.py
