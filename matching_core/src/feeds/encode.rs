@@ -60,7 +60,7 @@ pub(super) fn price_update(out: &mut Vec<u8>, engine: &Engine, instrument: Instr
 }
 
 /// Writes the fields of a `MarketSummary`.
-pub fn summary(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
+pub(crate) fn summary(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
     let Some(spec) = engine.instrument(instrument) else { return };
     let day = engine.day_figures(instrument);
     for (field, price) in [(1, day.open), (2, day.high), (3, day.low), (4, day.last)] {

@@ -107,6 +107,8 @@ fn change_row<'py>(
             change.new_fee(change.seller.fee_minor).into_pyobject(py)?,
             moment.time_ns.into_pyobject(py)?,
             moment.sequence.into_pyobject(py)?,
+            // The candles come later.
+            0_u8.into_pyobject(py)?,
         ],
     )
 }

@@ -107,6 +107,8 @@ trade_changes: Final = Table(
     Column("seller_fee_minor", BigInteger, nullable=False),
     Column("change_time_ns", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    # 1 once the candles that the trade was in are made again.
+    Column("in_candles", SmallInteger, nullable=False, server_default="0"),
 )
 
 # Trades whose review a party asked for.

@@ -16,8 +16,11 @@ from farmgate.app import wire
 from farmgate.app.settings import Settings
 from farmgate.db.engine import Database
 from farmgate.db.outbox import outbox
+from farmgate.market.calendars import DEFAULT
+from farmgate.market.tables import candles
 from farmgate.ports.clock import FakeClock
 from farmgate.trading import store
+from farmgate.trading.candles import CandleProjector
 from farmgate.trading.project import Projector
 from farmgate.users.tables import users
 from service.admin.operators import with_role
@@ -98,6 +101,18 @@ async def tape(api: Api, trade: trading_pb2.Trade) -> list[int]:
         return database.run(read, is_write=False)
 
 
+def candle_lots(api: Api) -> set[int]:
+    """Returns the volumes of all candles, brought up to date."""
+    with closing(Database(api.application.settings.history_address)) as database:
+        projector = CandleProjector(database, lambda _: DEFAULT)
+        while projector.step():
+            pass
+        volumes = database.run(
+            lambda tx: tx.execute(select(candles.c.volume_lots)).scalars().all(), is_write=False
+        )
+    return set(volumes)
+
+
 async def bought(api: Api, person: SignedIn) -> trading_pb2.Trade:
     """Takes two lots of the demonstration's book."""
     await enter(api, person, BUY, "3.7000", 2, time_in_force=trading_pb2.TIME_IN_FORCE_IOC)
@@ -113,6 +128,7 @@ async def test_two_admins_take_a_trade_back(demo: Api, controls: Any) -> None:
     assert trade.status == trading_pb2.TRADE_STATUS_EXECUTED
     assert await balances(demo, jan) != before
     assert trade.trade_id in await tape(demo, trade)
+    assert candle_lots(demo) == {2}
     request = controls_pb2.BustTradeRequest(trade_id=trade.trade_id, reason=REASON)
     noted = await controls.BustTrade(request, metadata=admin.metadata)
     assert (noted.approval.is_done, noted.sequence) == (False, 0)
@@ -134,6 +150,7 @@ async def test_two_admins_take_a_trade_back(demo: Api, controls: Any) -> None:
     kinds = {one.kind for one in entries.entries if one.sequence == done.sequence}
     assert kinds == {users_pb2.LEDGER_ENTRY_KIND_REVERSAL}
     assert trade.trade_id not in await tape(demo, trade)
+    assert candle_lots(demo) == set(), "no candle is left of the only trade"
     assert await announced(demo, "trade.busted") == 2
     for person in (admin, second):
         refusal = await refused(controls.BustTrade(request, metadata=person.metadata))

@@ -6,6 +6,7 @@ from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.db.engine import Database
 from farmgate.ports.matching import Matching
+from farmgate.trading.accounts import Members, Readable
 from farmgate.trading.agreements import Agreements
 from farmgate.trading.facade import History
 from farmgate.trading.service import OrderEventServicer, TradingServicer
@@ -21,7 +22,9 @@ def open_history(base: Base) -> tuple[History, Database]:
     return History(database), database
 
 
-def part(base: Base, matching: Matching, history: History, database: Database) -> Part:
+def part(
+    base: Base, matching: Matching, history: History, database: Database, members: Members
+) -> Part:
     """Returns order entry, its history, and wallets.
 
     Args:
@@ -29,7 +32,9 @@ def part(base: Base, matching: Matching, history: History, database: Database) -
         matching: The core.
         history: What the projector wrote.
         database: Where that is.
+        members: Knows who manages whose organisation.
     """
+    readable = Readable(matching, members)
     schema = Schema(database, may_upgrade=not base.settings.is_production)
     sessions = Sessions(matching)
 
@@ -40,12 +45,13 @@ def part(base: Base, matching: Matching, history: History, database: Database) -
     agreements = Agreements(matching, history, base.database, base.clock, base.ids, user_of)
     return Part(
         servicers=[
-            TradingServicer(matching, history, base.pager, sessions, agreements),
+            TradingServicer(matching, history, base.pager, sessions, readable, agreements),
             OrderEventServicer(matching),
             WalletServicer(
                 matching,
                 history,
                 base.pager,
+                readable,
                 takes_test_deposits=not base.settings.is_production,
             ),
         ],

@@ -139,6 +139,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nobody decides an own case. Code PERMISSION_DENIED."""
     REASON_WALLET_CHALLENGE_EXPIRED: _Reason.ValueType  # 213
     """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
+    REASON_ORG_LAST_MANAGER: _Reason.ValueType  # 214
+    """The organisation would be left without a manager. Code FAILED_PRECONDITION."""
     REASON_INSTRUMENT_UNKNOWN: _Reason.ValueType  # 300
     """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
     REASON_INSTRUMENT_NOT_TRADING: _Reason.ValueType  # 301
@@ -337,6 +339,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The horizon is not offered. Metadata: horizon, offered. Code INVALID_ARGUMENT."""
     REASON_TRAINING_IN_PROGRESS: _Reason.ValueType  # 703
     """A training run is under way. Metadata: run_id. Code FAILED_PRECONDITION."""
+    REASON_MODEL_GATE_FAILED: _Reason.ValueType  # 704
+    """The model did not pass the gate. Metadata: model_id, reasons. Code FAILED_PRECONDITION."""
     REASON_WEBHOOK_URL_FORBIDDEN: _Reason.ValueType  # 800
     """The address may not be called. Code INVALID_ARGUMENT."""
     REASON_WEBHOOK_LIMIT: _Reason.ValueType  # 801
@@ -475,6 +479,8 @@ REASON_SELF_REVIEW_FORBIDDEN: Reason.ValueType  # 212
 """Nobody decides an own case. Code PERMISSION_DENIED."""
 REASON_WALLET_CHALLENGE_EXPIRED: Reason.ValueType  # 213
 """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
+REASON_ORG_LAST_MANAGER: Reason.ValueType  # 214
+"""The organisation would be left without a manager. Code FAILED_PRECONDITION."""
 REASON_INSTRUMENT_UNKNOWN: Reason.ValueType  # 300
 """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
 REASON_INSTRUMENT_NOT_TRADING: Reason.ValueType  # 301
@@ -673,6 +679,8 @@ REASON_HORIZON_UNSUPPORTED: Reason.ValueType  # 702
 """The horizon is not offered. Metadata: horizon, offered. Code INVALID_ARGUMENT."""
 REASON_TRAINING_IN_PROGRESS: Reason.ValueType  # 703
 """A training run is under way. Metadata: run_id. Code FAILED_PRECONDITION."""
+REASON_MODEL_GATE_FAILED: Reason.ValueType  # 704
+"""The model did not pass the gate. Metadata: model_id, reasons. Code FAILED_PRECONDITION."""
 REASON_WEBHOOK_URL_FORBIDDEN: Reason.ValueType  # 800
 """The address may not be called. Code INVALID_ARGUMENT."""
 REASON_WEBHOOK_LIMIT: Reason.ValueType  # 801

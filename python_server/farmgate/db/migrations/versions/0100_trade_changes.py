@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0100"
-down_revision = "0073"
+down_revision = "0133"
 branch_labels = None
 depends_on = None
 
@@ -35,6 +35,7 @@ def upgrade() -> None:
         "trade_changes",
         sa.Column("trade_id", _BigKey, autoincrement=False, nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in _NUMBERS),
+        sa.Column("in_candles", sa.SmallInteger(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("trade_id", name="pk_trade_changes"),
     )
     op.create_table(
