@@ -117,6 +117,20 @@ properties: ## Hold the core's invariants against ten million commands.
 determinism: ## Compare debug and release builds over ten million commands.
 	scripts/determinism $(DETERMINISM_COMMANDS) release
 
+# Without a nightly compiler; the code is free of `unsafe`, so there is nothing for a sanitizer.
+FUZZ_SECONDS ?= 60
+CARGO_FUZZ = target/tools/bin/cargo-fuzz
+
+$(CARGO_FUZZ):
+	cargo install --quiet --locked --root target/tools --version 0.13.1 cargo-fuzz
+
+.PHONY: fuzz
+fuzz: $(CARGO_FUZZ) ## Fuzz records, messages, the journal and streams of commands.
+	for target in codec wire journal commands; do \
+	  RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) fuzz run --fuzz-dir matching_core/fuzz --sanitizer none $$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=2400 -print_final_stats=1; \
+	done
+
 .PHONY: bench-core
 bench-core: ## Measure the core against the reference book.
 	cargo bench --quiet --bench core

@@ -8,6 +8,7 @@
     reason = "a test says what it expects in few words"
 )]
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use matching_core::codec::Records;
@@ -307,20 +308,7 @@ fn test_bug_journal_tells_the_order_in_which_it_happened() {
         answers.len() == 2_000
     });
     runtime.close();
-    let mut replayed = Engine::new(EngineLimits::default());
-    let mut told = std::collections::BTreeMap::new();
-    recovery::replay(directory.path(), recovery::GENESIS, |frame, _| {
-        let mut records = Records::new(frame.payload);
-        let mut command = Command::AdvanceTime;
-        while records.read(&mut command).map_err(|_| "a record")? {
-            let sequence = Sequence(replayed.last_sequence().0 + 1);
-            let time = TimestampNs(frame.header.time_ns);
-            let outcome = replayed.apply(sequence, time, &command, &mut Silent);
-            told.insert(sequence, outcome);
-        }
-        Ok(())
-    })
-    .unwrap();
+    let told = replayed(directory.path());
     let mut compared = 0;
     for answer in &answers {
         if let Ok(Reply::Outcome(outcome)) = &answer.reply
@@ -332,4 +320,23 @@ fn test_bug_journal_tells_the_order_in_which_it_happened() {
         }
     }
     assert!(compared > 200, "{compared} answers were of the journal");
+}
+
+/// Returns what the journal alone answers to each of its commands.
+fn replayed(directory: &std::path::Path) -> BTreeMap<Sequence, Outcome> {
+    let mut replayed = Engine::new(EngineLimits::default());
+    let mut told = BTreeMap::new();
+    recovery::replay(directory, recovery::GENESIS, |frame, _| {
+        let mut records = Records::new(frame.payload);
+        let mut command = Command::AdvanceTime;
+        while records.read(&mut command).map_err(|_| "a record")? {
+            let sequence = Sequence(replayed.last_sequence().0 + 1);
+            let time = TimestampNs(frame.header.time_ns);
+            let outcome = replayed.apply(sequence, time, &command, &mut Silent);
+            told.insert(sequence, outcome);
+        }
+        Ok(())
+    })
+    .unwrap();
+    told
 }
