@@ -57,6 +57,7 @@ docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_errors_doc.py
 	PYTHONPATH=python_server python scripts/generate_settings_doc.py
 	PYTHONPATH=python_server python scripts/generate_openapi.py
+	python scripts/generate_postman.py
 
 .PHONY: up
 up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.
@@ -142,6 +143,15 @@ bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an 
 .PHONY: bench-boundary
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py
+
+# The rivals and what they need, apart from the product's packages.
+$(VENV)/bench/.synced: $(VENV)/.synced pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --target $(VENV)/bench --group bench
+	touch $@
+
+.PHONY: bench-forecast
+bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts against a random walk and rivals.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/forecast.py --rivals AutoTheta,AutoETS $(BENCH_FLAGS)
 
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.

@@ -234,6 +234,7 @@ GET /v1/ai/forecast/chart ai.GetForecastChart
 POST /v1/ai/sell-advice ai.SuggestSellTime
 GET /v1/ai/runs/{run_id} ai.GetTrainingRun
 GET /v1/ai/runs/{run_id}/stream ai.WatchTrainingRun
+POST /v1/ai/runs/{run_id}/cancel ai.CancelTrainingRun
 GET /v1/ai/models ai.ListModels
 POST /v1/ai/models/{model_id}/promote ai.PromoteModel
 GET /v1/events/notifications notifications.StreamNotificationEvents

@@ -53,6 +53,7 @@ _MONEY_MAX: Final = 10**12
 KEYS: Final[dict[str, Key]] = {
     "registration.enabled": Key(BOOL, "true", "Whether people may register themselves."),
     "trading.enabled": Key(BOOL, "true", "Whether orders are taken; false halts every instrument."),
+    "trading.settlement_window_s": Key(INT, "60", "Seconds before the close whose trades make the settlement price.", 10, 3_600),
     "contracts.enabled": Key(BOOL, "true", "Whether new forward contracts may be drafted."),
     "kyc.level1_order": Key(DECIMAL, "5000", "Most that one order of level 1 may be worth.", 0, _MONEY_MAX, below="kyc.level1_daily"),
     "kyc.level1_daily": Key(DECIMAL, "10000", "Most that level 1 may trade in a day.", 0, _MONEY_MAX, below="kyc.level2_daily"),

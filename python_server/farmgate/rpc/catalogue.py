@@ -174,6 +174,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "INSUFFICIENT_HISTORY": Entry(701, StatusCode.FAILED_PRECONDITION, "A forecast needs {need} prices; there are {have}."),
     "HORIZON_UNSUPPORTED": Entry(702, StatusCode.INVALID_ARGUMENT, "The horizon {horizon} is not offered; choose one of {offered}."),
     "TRAINING_IN_PROGRESS": Entry(703, StatusCode.FAILED_PRECONDITION, "The training run {run_id} is under way."),
+    "MODEL_GATE_FAILED": Entry(704, StatusCode.FAILED_PRECONDITION, "The model {model_id} did not pass the gate: {reasons}"),
     "WEBHOOK_URL_FORBIDDEN": Entry(800, StatusCode.INVALID_ARGUMENT, "The address may not be called; use a public https address."),
     "WEBHOOK_LIMIT": Entry(801, StatusCode.RESOURCE_EXHAUSTED, "At most {maximum} webhooks are kept."),
     "ALERT_LIMIT": Entry(802, StatusCode.RESOURCE_EXHAUSTED, "At most {maximum} alerts are kept."),

@@ -32,10 +32,14 @@ class Projector:
     Args:
         database: Where history is kept.
         directory: Folder of the journal.
+        then: Makes what is derived from history; returns 0 when it is up to date.
     """
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(
+        self, database: Database, directory: Path, then: Callable[[], int] | None = None
+    ) -> None:
         self._database = database
+        self._then = then
         watermark = database.run(store.watermark, is_write=False)
         self._follower = Follower.open(directory, watermark)
 
@@ -57,8 +61,12 @@ class Projector:
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Follows the journal until told to stop."""
+        is_behind = True
         while not is_stopping():
-            if self.step() == 0:
+            count = self.step()
+            if self._then and (count or is_behind):
+                is_behind = self._then() > 0
+            elif count == 0:
                 time.sleep(_IDLE_S)
 
 

@@ -337,6 +337,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The horizon is not offered. Metadata: horizon, offered. Code INVALID_ARGUMENT."""
     REASON_TRAINING_IN_PROGRESS: _Reason.ValueType  # 703
     """A training run is under way. Metadata: run_id. Code FAILED_PRECONDITION."""
+    REASON_MODEL_GATE_FAILED: _Reason.ValueType  # 704
+    """The model did not pass the gate. Metadata: model_id, reasons. Code FAILED_PRECONDITION."""
     REASON_WEBHOOK_URL_FORBIDDEN: _Reason.ValueType  # 800
     """The address may not be called. Code INVALID_ARGUMENT."""
     REASON_WEBHOOK_LIMIT: _Reason.ValueType  # 801
@@ -673,6 +675,8 @@ REASON_HORIZON_UNSUPPORTED: Reason.ValueType  # 702
 """The horizon is not offered. Metadata: horizon, offered. Code INVALID_ARGUMENT."""
 REASON_TRAINING_IN_PROGRESS: Reason.ValueType  # 703
 """A training run is under way. Metadata: run_id. Code FAILED_PRECONDITION."""
+REASON_MODEL_GATE_FAILED: Reason.ValueType  # 704
+"""The model did not pass the gate. Metadata: model_id, reasons. Code FAILED_PRECONDITION."""
 REASON_WEBHOOK_URL_FORBIDDEN: Reason.ValueType  # 800
 """The address may not be called. Code INVALID_ARGUMENT."""
 REASON_WEBHOOK_LIMIT: Reason.ValueType  # 801
