@@ -176,11 +176,24 @@ pub(crate) fn put_risk_limits(out: &mut Vec<u8>, limits: &RiskLimits) {
     put_i64(out, limits.max_position_lots);
 }
 
-fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
-    let extras = order.stop_price != PriceTicks(0)
+fn has_extras(order: &NewOrder) -> bool {
+    order.stop_price != PriceTicks(0)
         || order.display != QuantityLots(0)
         || order.min_quantity != QuantityLots(0)
-        || order.expire_time != TimestampNs(0);
+        || order.expire_time != TimestampNs(0)
+}
+
+/// Tells whether an instrument has neither a band nor another way to share than by time.
+fn is_plain(spec: &InstrumentSpec) -> bool {
+    spec.band_ticks == 0
+        && spec.volatility_auction_ns == 0
+        && spec.allocation == Allocation::Fifo
+        && spec.fifo_percent == 0
+        && spec.share_min_lots == 0
+}
+
+fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
+    let extras = has_extras(order);
     let keyed = order.key != CommandKey::default();
     let mut flags = 0;
     for (set, bit) in [
@@ -220,11 +233,7 @@ fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
 }
 
 fn encode_instrument(spec: &InstrumentSpec, out: &mut Vec<u8>) {
-    let plain = spec.band_ticks == 0
-        && spec.volatility_auction_ns == 0
-        && spec.allocation == Allocation::Fifo
-        && spec.fifo_percent == 0
-        && spec.share_min_lots == 0;
+    let plain = is_plain(spec);
     let code = if plain { DEFINE_INSTRUMENT } else { DEFINE_INSTRUMENT_2 };
     out.extend_from_slice(&[code, spec.kind.number(), spec.phase.number()]);
     for number in [spec.number.0, spec.base_asset.0, spec.quote_asset.0, spec.deposit_bps] {

@@ -13,7 +13,7 @@ pub const CLIENT_ORDER_ID_BYTES_MAX: usize = 36;
 
 /// An ID that a client chose: up to 36 printable ASCII bytes, empty for none. Fixed size, so that
 /// a command is copied without allocation.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 // Whole words: copied soon after it is written, as it often is, an odd tail would be read across
 // several writes, and that waits for memory.
 #[repr(align(8))]

@@ -158,7 +158,7 @@ reasons! {
 /// | `OrderClosed` | number of the order's status |
 /// | `VersionConflict` | expected, actual |
 /// | `BatchTooLarge` | count, maximum |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// Why.
     pub reason: Reason,

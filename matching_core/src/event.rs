@@ -44,7 +44,7 @@ pub struct Outcome {
 }
 
 /// An order as it stands after an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OrderState {
     /// Order.
     pub order_id: OrderId,
@@ -119,7 +119,7 @@ pub enum OrderEvent {
 }
 
 /// A trade between two orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trade {
     /// Number of the trade in its shard, from 1.
     pub trade_id: u64,
@@ -173,7 +173,7 @@ pub enum PostingKind {
 
 /// One movement of one balance. Over one command and one asset the movements of `total` add up to
 /// what came in from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Posting {
     /// Account.
     pub account: AccountNumber,

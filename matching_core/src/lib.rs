@@ -19,6 +19,7 @@ pub mod command;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod event_hash;
 pub mod feeds;
 pub mod follow;
 pub mod idempotency;

@@ -4,7 +4,7 @@ use super::{
     ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, BLOCK_TRADE, CANCEL_ORDER, CHANGE_TRADE,
     DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32,
     OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE,
-    SET_RISK_LIMITS, SET_SWITCH, TRANSFER,
+    SET_RISK_LIMITS, SET_SWITCH, TRANSFER, has_extras, is_plain,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
@@ -213,14 +213,21 @@ fn decode_new_order(reader: &mut Reader<'_>, order: &mut NewOrder) -> Result<(),
     order.instrument = InstrumentNumber(reader.u32()?);
     order.price = PriceTicks(reader.i64()?);
     order.quantity = QuantityLots(reader.u32()?);
+    // What is not there is not written as zeros either.
     if flags & EXTRAS != 0 {
         order.stop_price = PriceTicks(reader.i64()?);
         order.display = QuantityLots(reader.u32()?);
         order.min_quantity = QuantityLots(reader.u32()?);
         order.expire_time = TimestampNs(reader.u64()?);
+        if !has_extras(order) {
+            return Err(RecordError);
+        }
     }
     if flags & KEYED != 0 {
         order.key = reader.key()?;
+        if order.key == CommandKey(0) {
+            return Err(RecordError);
+        }
     }
     if id_length > 0 {
         let id = ClientOrderId::new(reader.take(id_length)?);
@@ -235,26 +242,32 @@ fn decode_amend(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
     let order_id = OrderId(reader.u64()?);
     let price = PriceTicks(reader.i64()?);
     let quantity = QuantityLots(reader.u32()?);
+    let (has_price, has_quantity) = (given & 1 != 0, given & 2 != 0);
+    let stray = (!has_price && price.0 != 0) || (!has_quantity && quantity.0 != 0);
+    if given > 3 || stray {
+        return Err(RecordError);
+    }
     Ok(Command::AmendOrder {
         account,
         order_id,
-        price: (given & 1 != 0).then_some(price),
-        quantity: (given & 2 != 0).then_some(quantity),
+        price: has_price.then_some(price),
+        quantity: has_quantity.then_some(quantity),
         expected_version: reader.u32()?,
         key: reader.key()?,
     })
 }
 
 fn decode_instrument_2(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
-    let spec = decode_instrument(reader)?;
-    Ok(InstrumentSpec {
+    let plain = decode_instrument(reader)?;
+    let spec = InstrumentSpec {
         band_ticks: reader.i64()?,
         volatility_auction_ns: reader.u64()?,
         allocation: reader.numbered(Allocation::from_number)?,
         fifo_percent: reader.u8()?,
         share_min_lots: reader.u8()?,
-        ..spec
-    })
+        ..plain
+    };
+    if is_plain(&spec) { Err(RecordError) } else { Ok(spec) }
 }
 
 fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {

@@ -3,6 +3,7 @@
 use super::Generator;
 use crate::command::{Command, CommandKey};
 use crate::engine::command_key;
+use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
 use crate::trade_change::{BlockTrade, TradeChange, TradeSide};
 use crate::types::{
@@ -58,6 +59,21 @@ impl Generator {
         if self.dice.chance(30) { most / 2 + self.dice.below(most / 2) } else { 0 }
     }
 
+    /// Returns an instrument with other limits, at times with another fee.
+    fn other_rules(&mut self, number: u32) -> InstrumentSpec {
+        let spec = self.spec(number);
+        let nearer = [self.dice.below(14), self.dice.below(14)].map(u64::cast_signed);
+        let fee = if self.dice.chance(20) { 1 + self.dice.below(2) as i32 } else { 0 };
+        InstrumentSpec {
+            limit_low: PriceTicks(spec.price_min.0 + nearer[0]),
+            limit_high: PriceTicks(spec.price_max.0 - nearer[1]),
+            protection_ticks: self.dice.below(6).cast_signed(),
+            taker_fee_centi_bps: spec.taker_fee_centi_bps + fee,
+            phase: if self.dice.chance(80) { Phase::Open } else { Phase::Auction },
+            ..spec
+        }
+    }
+
     pub(super) fn mishap(&mut self) -> Command {
         let instrument =
             InstrumentNumber(1 + self.dice.below(self.shape.instruments.into()) as u32);
@@ -100,6 +116,7 @@ impl Generator {
                     max_position_lots: self.seldom(40).cast_signed(),
                 },
             },
+            9 => Command::DefineInstrument(Box::new(self.other_rules(instrument.0 - 1))),
             7 => Command::CancelOrder {
                 account: Some(account),
                 order_id: OrderId(self.dice.below(1 << 30)),
