@@ -11,7 +11,7 @@ mod decode;
 use crate::command::{Command, CommandKey, NewOrder};
 use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
-use crate::trade_change::TradeChange;
+use crate::trade_change::{BlockTrade, TradeChange};
 use crate::types::{Allocation, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimestampNs};
 
 pub use self::decode::{Records, decode};
@@ -120,15 +120,7 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             put_u32(out, instrument.0);
         }
         Command::ChangeTrade(change) => encode_change(change, out),
-        Command::BlockTrade(block) => {
-            out.push(BLOCK_TRADE);
-            put_u32(out, block.instrument.0);
-            put_i64(out, block.price.0);
-            for number in [block.quantity.0, block.buyer.0, block.seller.0] {
-                put_u32(out, number);
-            }
-            put_key(out, block.key);
-        }
+        Command::BlockTrade(block) => encode_block(block, out),
         Command::AdvanceTime => out.push(ADVANCE_TIME),
     }
 }
@@ -148,6 +140,16 @@ fn encode_change(change: &TradeChange, out: &mut Vec<u8>) {
         put_i64(out, side.fee_minor);
         put_i64(out, side.deposit_minor);
     }
+}
+
+fn encode_block(block: &BlockTrade, out: &mut Vec<u8>) {
+    out.push(BLOCK_TRADE);
+    put_u32(out, block.instrument.0);
+    put_i64(out, block.price.0);
+    for number in [block.quantity.0, block.buyer.0, block.seller.0] {
+        put_u32(out, number);
+    }
+    put_key(out, block.key);
 }
 
 fn encode_risk(command: &Command, out: &mut Vec<u8>) {

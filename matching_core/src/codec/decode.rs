@@ -129,14 +129,7 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
             Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
         }
         CHANGE_TRADE => Command::ChangeTrade(Box::new(decode_change(reader)?)),
-        BLOCK_TRADE => Command::BlockTrade(Box::new(BlockTrade {
-            instrument: InstrumentNumber(reader.u32()?),
-            price: PriceTicks(reader.i64()?),
-            quantity: QuantityLots(reader.u32()?),
-            buyer: AccountNumber(reader.u32()?),
-            seller: AccountNumber(reader.u32()?),
-            key: reader.key()?,
-        })),
+        BLOCK_TRADE => Command::BlockTrade(Box::new(decode_block(reader)?)),
         ADVANCE_TIME => Command::AdvanceTime,
         _ => return Err(RecordError),
     })
@@ -168,6 +161,17 @@ fn decode_change(reader: &mut Reader<'_>) -> Result<TradeChange, RecordError> {
         seller,
         new_price,
         new_quantity,
+    })
+}
+
+fn decode_block(reader: &mut Reader<'_>) -> Result<BlockTrade, RecordError> {
+    Ok(BlockTrade {
+        instrument: InstrumentNumber(reader.u32()?),
+        price: PriceTicks(reader.i64()?),
+        quantity: QuantityLots(reader.u32()?),
+        buyer: AccountNumber(reader.u32()?),
+        seller: AccountNumber(reader.u32()?),
+        key: reader.key()?,
     })
 }
 

@@ -4,6 +4,7 @@ use super::{Checked, Open, Reference, money};
 use crate::command::NewOrder;
 use crate::error::{Reason, Refusal};
 use crate::event::{Outcome, Trade};
+use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
 use crate::trade_change::{BlockTrade, TradeChange};
 use crate::types::{
@@ -11,81 +12,98 @@ use crate::types::{
     OrderStatus, Phase, SelfTradePrevention, Side, Switch, TimeInForce, TradeKind,
 };
 
+/// What moves of an account's asset.
+type Moves = Vec<(AccountNumber, AssetNumber, i128)>;
+
+/// Returns by how much the totals change, and the deposits.
+fn moves(spec: &InstrumentSpec, change: &TradeChange) -> (Moves, Moves) {
+    let before = money::value(spec, change.price, change.quantity.0);
+    let after = money::value(spec, change.new_price, change.new_quantity.0);
+    let lots = i128::from(change.new_quantity.0) - i128::from(change.quantity.0);
+    let (mut totals, mut deposits) = (Vec::new(), Vec::new());
+    for (side, sign) in [(change.buyer, 1), (change.seller, -1)] {
+        let fee = i128::from(change.new_fee(side.fee_minor) - side.fee_minor);
+        totals.push((side.account, spec.quote_asset, -fee));
+        totals.push((FEE_ACCOUNT, spec.quote_asset, fee));
+        if spec.kind == InstrumentKind::Forward {
+            let now = i128::from(side.deposit_minor);
+            let wanted = money::deposit(spec, change.new_price, change.new_quantity.0);
+            let more = if now == 0 { 0 } else { wanted - now };
+            deposits.push((side.account, spec.quote_asset, more));
+        } else {
+            let base = sign * lots * i128::from(spec.lot_size_minor);
+            totals.push((side.account, spec.quote_asset, -sign * (after - before)));
+            totals.push((side.account, spec.base_asset, base));
+        }
+    }
+    (totals, deposits)
+}
+
+fn sum(moves: &Moves, account: AccountNumber, asset: AssetNumber) -> i128 {
+    let own = moves.iter().filter(|one| (one.0, one.1) == (account, asset));
+    own.map(|one| one.2).sum()
+}
+
 impl Reference {
     pub(super) fn change(&mut self, change: &TradeChange) -> Outcome {
         let spec = self.spec(change.instrument).clone();
-        let forward = spec.kind == InstrumentKind::Forward;
-        let before = money::value(&spec, change.price, change.quantity.0);
-        let after = money::value(&spec, change.new_price, change.new_quantity.0);
-        let lots = i128::from(change.new_quantity.0) - i128::from(change.quantity.0);
-        let mut totals = Vec::new();
-        let mut deposits = Vec::new();
-        for (side, sign) in [(change.buyer, 1), (change.seller, -1)] {
-            let fee = i128::from(change.new_fee(side.fee_minor) - side.fee_minor);
-            totals.push((side.account, spec.quote_asset, -fee));
-            totals.push((FEE_ACCOUNT, spec.quote_asset, fee));
-            if forward {
-                let now = i128::from(side.deposit_minor);
-                let wanted = money::deposit(&spec, change.new_price, change.new_quantity.0);
-                deposits.push((side.account, if now == 0 { 0 } else { wanted } - now));
-            } else {
-                let base = sign * lots * i128::from(spec.lot_size_minor);
-                totals.push((side.account, spec.quote_asset, -sign * (after - before)));
-                totals.push((side.account, spec.base_asset, base));
-            }
-        }
-        let needs = |account: AccountNumber, asset: AssetNumber| {
-            let paid = totals.iter().filter(|one| (one.0, one.1) == (account, asset));
-            let kept = deposits.iter().filter(|one| one.0 == account && spec.quote_asset == asset);
-            kept.map(|one| one.1).sum::<i128>() - paid.map(|one| one.2).sum::<i128>()
-        };
+        let (totals, deposits) = moves(&spec, change);
+        let mut needs = Vec::new();
         for side in [change.buyer, change.seller] {
             for asset in [spec.quote_asset, spec.base_asset] {
-                let needed = needs(side.account, asset);
-                let free = self.available(side.account, asset);
-                let orders = self.held(side.account, asset)
-                    - self.deposits.get(&(side.account, asset)).copied().unwrap_or(0);
-                if needed > free + orders {
-                    let reason = if asset == spec.base_asset {
-                        Reason::InsufficientInventory
-                    } else {
-                        Reason::InsufficientFunds
-                    };
-                    let refusal = Refusal {
-                        reason,
-                        instrument: Some(spec.number),
-                        asset: Some(asset),
-                        values: [needed as i64, (free + orders) as i64, 0],
-                    };
-                    return self.refused(OrderId(0), 0, refusal);
-                }
+                let needed =
+                    sum(&deposits, side.account, asset) - sum(&totals, side.account, asset);
+                needs.push((side.account, asset, needed));
             }
         }
-        for side in [change.buyer, change.seller] {
-            for asset in [spec.quote_asset, spec.base_asset] {
-                self.free_up(side.account, asset, needs(side.account, asset));
+        for &(account, asset, needed) in &needs {
+            let deposited = self.deposits.get(&(account, asset)).copied().unwrap_or(0);
+            let orders = self.held(account, asset) - deposited;
+            let free = self.available(account, asset) + orders;
+            if needed > free {
+                let reason = if asset == spec.base_asset {
+                    Reason::InsufficientInventory
+                } else {
+                    Reason::InsufficientFunds
+                };
+                let values = [needed as i64, free as i64, 0];
+                let instrument = Some(spec.number);
+                let refusal = Refusal { reason, instrument, asset: Some(asset), values };
+                return self.refused(OrderId(0), 0, refusal);
             }
+        }
+        for (account, asset, needed) in needs {
+            self.free_up(account, asset, needed);
         }
         for (account, asset, amount) in totals {
             self.pay(account, asset, amount);
         }
-        for (account, amount) in deposits {
-            *self.deposits.entry((account, spec.quote_asset)).or_default() += amount;
+        for (account, asset, amount) in deposits {
+            *self.deposits.entry((account, asset)).or_default() += amount;
         }
-        if forward {
-            *self.positions.entry((change.buyer.account, spec.number)).or_default() += lots as i64;
-            *self.positions.entry((change.seller.account, spec.number)).or_default() -= lots as i64;
+        self.change_lots(&spec, change);
+        Outcome { order_id: OrderId(change.trade_id), ..self.outcome(OrderStatus::New) }
+    }
+
+    /// Corrects positions and what was traded today.
+    fn change_lots(&mut self, spec: &InstrumentSpec, change: &TradeChange) {
+        if spec.kind == InstrumentKind::Forward {
+            let lots = i64::from(change.new_quantity.0) - i64::from(change.quantity.0);
+            *self.positions.entry((change.buyer.account, spec.number)).or_default() += lots;
+            *self.positions.entry((change.seller.account, spec.number)).or_default() -= lots;
         }
         let today = self.time.0 / super::DAY_NS;
-        if change.traded_at.0 / super::DAY_NS == today {
-            for side in [change.buyer, change.seller] {
-                let account = &mut self.accounts[side.account.0 as usize];
-                if account.limits != RiskLimits::default() {
-                    *account.traded.entry((today, spec.quote_asset)).or_default() += after - before;
-                }
+        if change.traded_at.0 / super::DAY_NS != today {
+            return;
+        }
+        let value = money::value(spec, change.new_price, change.new_quantity.0)
+            - money::value(spec, change.price, change.quantity.0);
+        for side in [change.buyer, change.seller] {
+            let account = &mut self.accounts[side.account.0 as usize];
+            if account.limits != RiskLimits::default() {
+                *account.traded.entry((today, spec.quote_asset)).or_default() += value;
             }
         }
-        Outcome { order_id: OrderId(change.trade_id), ..self.outcome(OrderStatus::New) }
     }
 
     /// Cancels orders that hold of the asset, the newest first, until enough is free.
