@@ -33,6 +33,7 @@ pub mod python;
 pub mod reference;
 pub mod risk;
 pub mod runtime;
+pub mod simulation;
 mod slab;
 pub mod snapshot;
 mod stops;

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from farmgate import _matching
-from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor
+from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor, Simulation
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.matching_shapes import (
@@ -39,6 +39,7 @@ __all__ = [
     "OrderCursor",
     "Risk",
     "RiskLimits",
+    "Simulation",
     "Switch",
     "TradeSide",
 ]
@@ -309,6 +310,10 @@ class Matching:
     def instruments(self, symbols: list[str] | None = None) -> list[InstrumentMarket]:
         """Returns instruments with rules and market; unknown symbols are left out."""
         return self._engine.instruments(symbols)
+
+    def instrument_record(self, symbol: str) -> bytes | None:
+        """Returns an instrument's rules for a `Simulation`; None for an unknown symbol."""
+        return self._engine.instrument_record(symbol)
 
     def assets(self) -> list[str]:
         """Returns the codes of the assets; the first has number 1."""

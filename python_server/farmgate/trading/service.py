@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from sqlalchemy import Connection, Row
 
 from farmgate.api.trading.v1 import events_pb2, trading_pb2
+from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.ports.matching import Matching
 from farmgate.rpc.call import Call
@@ -18,11 +19,14 @@ from farmgate.rpc.streams import sse_event, sse_open, steps
 from farmgate.trading import store
 from farmgate.trading.accounts import Readable, own_account
 from farmgate.trading.agreements import Agreements
+from farmgate.trading.book_service import BookMethods
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
 from farmgate.trading.party_service import PartyMethods
 from farmgate.trading.risk import AccountMethods
 from farmgate.trading.sessions import Sessions
+from farmgate.trading.simulation_service import SimulationMethods
+from farmgate.trading.simulations import Simulations
 from farmgate.trading.tables import STATUS_EXECUTED
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -35,7 +39,7 @@ def _key(call: Call) -> bytes:
     return (call.idempotency_key or "").encode("ascii", "replace")
 
 
-class TradingServicer(AccountMethods, PartyMethods, Servicer):
+class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMethods, Servicer):
     """Serves `TradingService`.
 
     Args:
@@ -45,6 +49,8 @@ class TradingServicer(AccountMethods, PartyMethods, Servicer):
         sessions: Counts sessions of order entry.
         readable: Knows whose accounts a call reaches.
         agreements: What the parties of a trade may ask for.
+        simulations: Runs backtests.
+        database: Where calls are recorded.
     """
 
     SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
@@ -60,9 +66,12 @@ class TradingServicer(AccountMethods, PartyMethods, Servicer):
 
     def __init__(
         self, matching: Matching, history: History, pager: Pager, sessions: Sessions,
-        readable: Readable, agreements: Agreements,
+        readable: Readable, agreements: Agreements, simulations: Simulations,
+        database: Database,
     ) -> None:  # fmt: skip
         self._agreements = agreements
+        self._simulations = simulations
+        self._database = database
         self._matching = matching
         self._sessions = sessions
         self._history = history

@@ -2278,6 +2278,8 @@ class Simulation(_message.Message):
         """Done."""
         STATE_FAILED: Simulation._State.ValueType  # 3
         """Stopped by an error."""
+        STATE_CANCELLED: Simulation._State.ValueType  # 4
+        """Stopped by the caller."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a simulation."""
@@ -2290,6 +2292,8 @@ class Simulation(_message.Message):
     """Done."""
     STATE_FAILED: Simulation.State.ValueType  # 3
     """Stopped by an error."""
+    STATE_CANCELLED: Simulation.State.ValueType  # 4
+    """Stopped by the caller."""
 
     SIMULATION_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -2297,6 +2301,12 @@ class Simulation(_message.Message):
     COMMAND_COUNT_TOTAL_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
     STATE_HASH_FIELD_NUMBER: _builtins.int
+    TRADES_HASH_FIELD_NUMBER: _builtins.int
+    VOLUME_LOTS_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    NET_LOTS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     simulation_id: _builtins.str
     """Simulation ID."""
     state: Global___Simulation.State.ValueType
@@ -2309,6 +2319,22 @@ class Simulation(_message.Message):
     """Trades so far."""
     state_hash: _builtins.str
     """Hash of the state at the end, as hexadecimal."""
+    trades_hash: _builtins.str
+    """Hash of all trades, as hexadecimal."""
+    volume_lots: _builtins.int
+    """Lots traded."""
+    last_price: _builtins.str
+    """Price of the last trade, as a decimal; empty before the first."""
+    result: _builtins.str
+    """What the watched account earned, fees paid and its lots at the last price, as a decimal in the
+    quote currency. Generated flow: the account whose orders only rest; a journal range: the caller's.
+    """
+    net_lots: _builtins.int
+    """Lots that the watched account bought more than it sold."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
     def __init__(
         self,
         *,
@@ -2318,10 +2344,16 @@ class Simulation(_message.Message):
         command_count_total: _builtins.int = ...,
         trade_count: _builtins.int = ...,
         state_hash: _builtins.str = ...,
+        trades_hash: _builtins.str = ...,
+        volume_lots: _builtins.int = ...,
+        last_price: _builtins.str = ...,
+        result: _builtins.str = ...,
+        net_lots: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_count", b"command_count", "command_count_total", b"command_count_total", "simulation_id", b"simulation_id", "state", b"state", "state_hash", b"state_hash", "trade_count", b"trade_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_count", b"command_count", "command_count_total", b"command_count_total", "create_time", b"create_time", "last_price", b"last_price", "net_lots", b"net_lots", "result", b"result", "simulation_id", b"simulation_id", "state", b"state", "state_hash", b"state_hash", "trade_count", b"trade_count", "trades_hash", b"trades_hash", "volume_lots", b"volume_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2442,6 +2474,52 @@ class WatchSimulationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchSimulationResponse: _TypeAlias = WatchSimulationResponse  # noqa: Y015
+
+@_typing.final
+class CancelSimulationRequest(_message.Message):
+    """A request to stop a simulation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATION_ID_FIELD_NUMBER: _builtins.int
+    simulation_id: _builtins.str
+    """Simulation ID."""
+    def __init__(
+        self,
+        *,
+        simulation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["simulation_id", b"simulation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSimulationRequest: _TypeAlias = CancelSimulationRequest  # noqa: Y015
+
+@_typing.final
+class CancelSimulationResponse(_message.Message):
+    """The simulation as it was stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def simulation(self) -> Global___Simulation:
+        """The simulation."""
+
+    def __init__(
+        self,
+        *,
+        simulation: Global___Simulation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["simulation", b"simulation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["simulation", b"simulation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSimulationResponse: _TypeAlias = CancelSimulationResponse  # noqa: Y015
 
 @_typing.final
 class GetReceiptRequest(_message.Message):
