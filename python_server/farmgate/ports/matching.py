@@ -295,9 +295,9 @@ class Matching:
                 "READ_BEHIND", reached=self._engine.applied_sequence(), wanted=sequence
             ) from None
 
-    def order_book(self, symbol: str, depth: int) -> bytes | None:
-        """Returns the bytes of a GetOrderBookResponse; None for an unknown symbol."""
-        return self._engine.order_book(symbol, depth)
+    def order_book(self, symbol: str, depth: int, owner: int | None = None) -> bytes | None:
+        """Returns a GetOrderBookResponse, with orders for an owner; None for an unknown symbol."""
+        return self._engine.order_book(symbol, depth, owner)
 
     def open_order(self, order_id: int) -> tuple[bytes, int] | None:
         """Returns the bytes of a GetOrderResponse and the account, for an open order."""

@@ -33,6 +33,8 @@ _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # Messages of a session that may wait for their answers; the caller's sending slows down beyond.
 _SESSION_WINDOW: Final = 64
 _BOOK_DEPTH_DEFAULT: Final = 20
+# No account ever gets this number.
+_NOBODY: Final = 2**32 - 1
 
 
 def _key(call: Call) -> bytes:
@@ -209,10 +211,19 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
         self, request: trading_pb2.GetOrderBookRequest, call: Call
     ) -> trading_pb2.GetOrderBookResponse:
         await self._matching.caught_up(request.min_sequence)
-        book = self._matching.order_book(request.symbol, request.depth or _BOOK_DEPTH_DEFAULT)
+        depth = request.depth or _BOOK_DEPTH_DEFAULT
+        owner = self._owner(call) if request.include_orders else None
+        book = self._matching.order_book(request.symbol, depth, owner)
         if book is None:
             raise DomainError("INSTRUMENT_UNKNOWN", symbol=request.symbol)
         return trading_pb2.GetOrderBookResponse.FromString(book)
+
+    @staticmethod
+    def _owner(call: Call) -> int:
+        """Returns the caller's account; for others that of nobody."""
+        caller = call.caller_or_none
+        number = caller.account_number if caller else None
+        return _NOBODY if number is None else number
 
     async def WatchOrders(
         self, request: trading_pb2.WatchOrdersRequest, call: Call

@@ -188,3 +188,30 @@ async def test_a_book_is_followed_by_its_changes(demo: Api) -> None:
     again.cancel()
     unknown = demo.trading.WatchOrderBook(trading_pb2.WatchOrderBookRequest(symbol="NOPE"))
     assert (await refused(unknown.read())).reason == "INSTRUMENT_UNKNOWN"
+
+
+async def test_orders_of_a_book_are_their_owners_to_know(demo: Api) -> None:
+    """TRD-074: every order in its place with the lots that show, and named to its owner alone."""
+    jan = await signed_in(demo, "farmer.jan")
+    order = trading_pb2.CreateOrderRequest(
+        symbol=SYMBOL, side=types_pb2.SIDE_BUY, type=trading_pb2.ORDER_TYPE_LIMIT, price="3.6525",
+        quantity_lots=7, display_lots=2,
+    )  # fmt: skip
+    own = (await demo.trading.CreateOrder(order, metadata=jan.metadata)).order
+    request = trading_pb2.GetOrderBookRequest(
+        symbol=SYMBOL, include_orders=True, min_sequence=own.sequence
+    )
+    mine = await demo.trading.GetOrderBook(request, metadata=jan.metadata)
+    best = mine.bids[0]
+    assert best.price == own.price
+    assert [one.order_id for one in best.orders] == [0, own.order_id], "the seed's came first"
+    assert best.orders[1].quantity_lots == 2, "the rest of an iceberg shows to nobody"
+    assert sum(one.quantity_lots for one in best.orders) == best.quantity_lots
+    assert all(len(level.orders) == level.order_count for level in [*mine.bids, *mine.asks])
+    lea = await signed_in(demo, "farmer.lea")
+    for caller in ({}, {"metadata": lea.metadata}):
+        seen = await demo.trading.GetOrderBook(request, **caller)
+        assert {one.order_id for level in seen.bids for one in level.orders} == {0}
+        assert seen.checksum == mine.checksum
+    plain = await demo.trading.GetOrderBook(trading_pb2.GetOrderBookRequest(symbol=SYMBOL))
+    assert not plain.bids[0].orders

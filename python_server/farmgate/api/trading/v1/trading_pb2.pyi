@@ -1367,26 +1367,58 @@ class BookLevel(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     ORDER_COUNT_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
     price: _builtins.str
     """Price in the quote currency per unit, as a decimal."""
     quantity_lots: _builtins.int
     """Quantity open at the price, in lots; 0 in a change means the price is gone."""
     order_count: _builtins.int
     """Orders at the price."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookOrder]:
+        """The orders themselves, in the order they would trade; only where they were asked for."""
+
     def __init__(
         self,
         *,
         price: _builtins.str = ...,
         quantity_lots: _builtins.int = ...,
         order_count: _builtins.int = ...,
+        orders: _abc.Iterable[Global___BookOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_count", b"order_count", "price", b"price", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_count", b"order_count", "orders", b"orders", "price", b"price", "quantity_lots", b"quantity_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookLevel: _TypeAlias = BookLevel  # noqa: Y015
+
+@_typing.final
+class BookOrder(_message.Message):
+    """One order of a book. Whose it is only its owner sees."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    quantity_lots: _builtins.int
+    """Lots that show."""
+    order_id: _builtins.int
+    """Order ID, for the caller's own orders; 0 for others."""
+    def __init__(
+        self,
+        *,
+        quantity_lots: _builtins.int = ...,
+        order_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookOrder: _TypeAlias = BookOrder  # noqa: Y015
 
 @_typing.final
 class GetOrderBookRequest(_message.Message):
@@ -1397,22 +1429,26 @@ class GetOrderBookRequest(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     MIN_SEQUENCE_FIELD_NUMBER: _builtins.int
+    INCLUDE_ORDERS_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Symbol."""
     depth: _builtins.int
     """Prices a side, 1 to 200; 0 means 20."""
     min_sequence: _builtins.int
     """Waits, for at most a second, until the book has reached this journal sequence."""
+    include_orders: _builtins.bool
+    """Whether each price comes with its orders."""
     def __init__(
         self,
         *,
         symbol: _builtins.str = ...,
         depth: _builtins.int = ...,
         min_sequence: _builtins.int = ...,
+        include_orders: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "min_sequence", b"min_sequence", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "include_orders", b"include_orders", "min_sequence", b"min_sequence", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
