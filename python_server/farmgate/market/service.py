@@ -16,6 +16,7 @@ from farmgate.market.messages import (
     price_message,
     ticker_message,
 )
+from farmgate.market.price_service import PriceMethods, PublicTrades
 from farmgate.market.reference_service import ReferenceMethods
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
@@ -33,7 +34,7 @@ _CHANNELS_DEFAULT: Final = (
 )
 
 
-class MarketServicer(ReferenceMethods, Servicer):
+class MarketServicer(ReferenceMethods, PriceMethods, Servicer):
     """Serves `MarketService`.
 
     Args:
@@ -41,16 +42,23 @@ class MarketServicer(ReferenceMethods, Servicer):
         database: Where descriptions are kept.
         pager: Signs page tokens.
         clock: Tells the time.
+        history: Where candles are.
+        public_trades: Reads trades.
     """
 
     SERVICE = market_pb2.DESCRIPTOR.services_by_name["MarketService"]
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
 
-    def __init__(self, matching: Matching, database: Database, pager: Pager, clock: Clock) -> None:
+    def __init__(
+        self, matching: Matching, database: Database, pager: Pager, clock: Clock, *,
+        history: Database, public_trades: PublicTrades,
+    ) -> None:  # fmt: skip
         self._matching = matching
         self._database = database
         self._pager = pager
         self._clock = clock
+        self._history = history
+        self._public_trades = public_trades
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call
