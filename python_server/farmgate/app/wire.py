@@ -13,6 +13,7 @@ from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
 from farmgate.app.parts import (
     admin,
+    ai,
     auth,
     blockchain,
     contracts,
@@ -24,6 +25,7 @@ from farmgate.app.parts import (
     users,
 )
 from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.prices import CandlePrices
 from farmgate.app.schema import Schema
 from farmgate.app.seeding.ground import Ground
 from farmgate.app.seeding.runner import Seeding
@@ -166,6 +168,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
         admin.part(base, matching, history, [contracts.count]),
+        ai.part(base, CandlePrices(base.database, history_database)),
         jobs.work(base),
     ]
     if base.settings.demo:
