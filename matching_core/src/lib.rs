@@ -36,5 +36,6 @@ mod slab;
 pub mod snapshot;
 mod stops;
 pub mod types;
+pub mod watch;
 pub mod wire;
 pub mod workload;

@@ -37,5 +37,10 @@ def run(settings: Settings) -> None:
         SettingsError: The settings do not do here.
     """
     logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    run_application(wire.build(settings))
+
+
+def run_application(application: wire.Application) -> None:
+    """Runs an application until it is asked to go."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(wire.build(settings)))
+        runner.run(serve(application))

@@ -109,6 +109,16 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the gRPC port is opened on.")
     grpc_port: Port = Field(default=50051, description="gRPC port; 0 picks a free one.")
     rest_port: Port = Field(default=8080, description="Port of Envoy: REST, gRPC-Web, streams.")
+    stream_port: Port = Field(
+        default=0,
+        description="gRPC port of the processes that serve streams; they share it. 0 lets "
+        "farmgate up pick a free one.",
+    )
+    stream_processes: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=1,
+        description="How many processes farmgate up starts for streams; with 0 the server serves "
+        "them.",
+    )
     metrics_host: str = Field(
         default="127.0.0.1", description="Address the metrics port is opened on."
     )

@@ -1,7 +1,8 @@
 """The market's part in the process."""
 
 from farmgate.app.parts.base import Base, Part
-from farmgate.market.service import MarketEventServicer, MarketServicer
+from farmgate.market.service import MarketServicer
+from farmgate.market.stream_service import MarketEventServicer
 from farmgate.ports.matching import Matching
 
 
