@@ -6,12 +6,15 @@ processes of their own, several on one port, each following the journal.
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from farmgate.app import process, wire
+from farmgate.app import process
+from farmgate.app.application import Application, assemble
+from farmgate.app.foundation import open_base
 from farmgate.app.parts import auth, notifications, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings, SettingsError
 from farmgate.health.facade import Check
 from farmgate.market.stream_service import MarketEventServicer, MarketStreamServicer
+from farmgate.ports.clock import SystemClock
 from farmgate.ports.watching import JournalFailure, Watching
 from farmgate.rpc.methods import sensitive_fields
 from farmgate.telemetry import logs
@@ -40,10 +43,11 @@ def run(settings: Settings) -> None:
     process.run_application(build(settings))
 
 
-def build(settings: Settings) -> wire.Application:
+def build(settings: Settings) -> Application:
     """Returns the process, on the port of streams, which it may share."""
     mine = settings.model_copy(update={"grpc_port": settings.stream_port, "reuse_port": True})
-    return wire.build(mine, parts=parts)
+    base = open_base(mine, SystemClock())
+    return assemble(base, parts(base))
 
 
 def parts(base: Base) -> Sequence[Part]:

@@ -85,8 +85,6 @@ async def _start(settings: Settings, running: list[Part | Edge], *, demo: bool, 
         await part.start()
     projector = Part("project", folder, variables)
     others = [projector]
-    if not settings.jobs_in_process:
-        others.append(Part("worker", folder, variables))
     if bots:
         others.append(Part("bots", folder, variables))
     for part in others:
@@ -98,6 +96,11 @@ async def _start(settings: Settings, running: list[Part | Edge], *, demo: bool, 
     running.append(edge)
     await edge.start()
     await _history_written(settings, projector)
+    if not settings.jobs_in_process:
+        # Last: nobody waits for it, and its libraries take seconds of the processor.
+        worker = Part("worker", folder, variables)
+        running.append(worker)
+        await worker.start()
 
 
 def _check_ports(settings: Settings) -> None:

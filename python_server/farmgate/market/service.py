@@ -15,28 +15,32 @@ from farmgate.market.messages import (
     price_message,
     ticker_message,
 )
+from farmgate.market.reference_service import ReferenceMethods
 from farmgate.market.stream_service import MarketStreamServicer
+from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 
 
-class MarketServicer(MarketStreamServicer):
+class MarketServicer(ReferenceMethods, MarketStreamServicer):
     """Serves `MarketService`.
 
     Args:
         matching: The core.
         database: Where descriptions are kept.
         pager: Signs page tokens.
+        clock: Tells the time.
     """
 
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
 
-    def __init__(self, matching: Matching, database: Database, pager: Pager) -> None:
+    def __init__(self, matching: Matching, database: Database, pager: Pager, clock: Clock) -> None:
         super().__init__(matching)
         self._matching = matching
         self._database = database
         self._pager = pager
+        self._clock = clock
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call
