@@ -96,6 +96,10 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 	cargo test --quiet --profile fast
 	python -m pytest --quiet $(PYTEST_FLAGS)
 
+.PHONY: soak-streams
+soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
+	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
+
 .PHONY: bench-core
 bench-core: ## Measure the core against the reference book.
 	cargo bench --quiet --bench core
