@@ -72,7 +72,8 @@ def worker() -> None:
 @app.command()
 def project() -> None:
     """Follow the journal and write the history of trading."""
-    from farmgate.trading.facade import Projector  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.market.facade import Calendars  # noqa: PLC0415 - Only this role needs them.
+    from farmgate.trading.facade import CandleProjector, Projector  # noqa: PLC0415
 
     settings = load()
     _log_to(settings)
@@ -85,9 +86,12 @@ def project() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     database = Database(settings.history_address, threads=1)
+    descriptions = Database(settings.database_address, threads=1)
+    candles = CandleProjector(database, Calendars(descriptions).of)
     try:
-        Projector(database, settings.journal_dir).run(lambda: stopping)
+        Projector(database, settings.journal_dir, candles.step).run(lambda: stopping)
     finally:
+        descriptions.close()
         database.close()
 
 

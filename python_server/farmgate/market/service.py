@@ -15,6 +15,7 @@ from farmgate.market.messages import (
     price_message,
     ticker_message,
 )
+from farmgate.market.price_service import PriceMethods, PublicTrades
 from farmgate.market.reference_service import ReferenceMethods
 from farmgate.market.stream_service import MarketStreamServicer
 from farmgate.ports.clock import Clock
@@ -23,7 +24,7 @@ from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 
 
-class MarketServicer(ReferenceMethods, MarketStreamServicer):
+class MarketServicer(ReferenceMethods, PriceMethods, MarketStreamServicer):
     """Serves `MarketService`.
 
     Args:
@@ -31,16 +32,23 @@ class MarketServicer(ReferenceMethods, MarketStreamServicer):
         database: Where descriptions are kept.
         pager: Signs page tokens.
         clock: Tells the time.
+        history: Where candles are.
+        public_trades: Reads trades.
     """
 
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
 
-    def __init__(self, matching: Matching, database: Database, pager: Pager, clock: Clock) -> None:
+    def __init__(
+        self, matching: Matching, database: Database, pager: Pager, clock: Clock, *,
+        history: Database, public_trades: PublicTrades,
+    ) -> None:  # fmt: skip
         super().__init__(matching)
         self._matching = matching
         self._database = database
         self._pager = pager
         self._clock = clock
+        self._history = history
+        self._public_trades = public_trades
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call
