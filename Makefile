@@ -98,6 +98,10 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 	scripts/determinism 200000
 	python -m pytest --quiet $(PYTEST_FLAGS)
 
+.PHONY: soak-streams
+soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
+	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
+
 # What the core's correctness rests on, in its long forms. A stopped differential run goes on.
 DIFFERENTIAL_COMMANDS ?= 100000000
 PROPERTY_CASES ?= 50000

@@ -120,6 +120,19 @@ class ForwardPosition(TypedDict):
     open_sell_lots: int
 
 
+class SimulationSummary(TypedDict):
+    """What a run outside the market gave so far; the result is in 1e-4 of the quote currency."""
+
+    commands: int
+    total: int
+    trades: int
+    volume_lots: int
+    last_ticks: int
+    net_lots: int
+    result_minor: int
+    events_hash: str
+
+
 class Block(TypedDict):
     """What changed between two watermarks, as rows."""
 

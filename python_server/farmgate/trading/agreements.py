@@ -13,7 +13,7 @@ from farmgate.db import configuration
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
 from farmgate.db.outbox import Announcement, announce
-from farmgate.errors import DomainError
+from farmgate.errors import DomainError, invalid
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids, is_ulid, ulid_bytes
 from farmgate.ports.matching import InstrumentMarket, Matching
@@ -24,6 +24,8 @@ from farmgate.trading.tables import KIND_BLOCK, STATUS_EXECUTED
 
 M = TypeVar("M", bound=Serializable)
 _REPORT_HOLDS: Final = timedelta(hours=1)
+# What the core counts lots in.
+_LOTS_MAX: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,10 @@ class Agreements:
         ticks, rest = divmod(int(Decimal(block.price) * 10**rules.MICRO_DECIMALS), tick)
         if rest:
             raise DomainError("PRICE_TICK", price=block.price, tick=rules.price(1, tick))
+        if ticks < 1:
+            raise invalid("price", "must be more than 0")
+        if block.quantity_lots > _LOTS_MAX:
+            raise DomainError("QUANTITY_MAX", quantity=block.quantity_lots, maximum=_LOTS_MAX)
         return found[0], ticks
 
     def _counterparty(self, account: int, counterparty_id: str) -> int:

@@ -1,6 +1,6 @@
 """Taking trades back and correcting them, for the operators."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
@@ -9,6 +9,9 @@ from farmgate.errors import DomainError
 from farmgate.ports.matching import ExecutedTrade, Matching, TradeSide
 from farmgate.trading import store
 from farmgate.trading.history import History
+
+# What a database's integers hold.
+TRADE_ID_MAX: Final = 2**63 - 1
 
 
 class TradeChanges:
@@ -29,6 +32,8 @@ class TradeChanges:
         Raises:
             DomainError: TRADE_UNKNOWN.
         """
+        if trade_id > TRADE_ID_MAX:
+            raise DomainError("TRADE_UNKNOWN", trade_id=trade_id)
         await self._matching.caught_up()
         row, _ = await self._history.read(
             lambda tx: store.trade(tx, trade_id), expected=self._matching.applied_sequence()

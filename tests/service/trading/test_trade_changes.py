@@ -173,6 +173,8 @@ async def test_two_admins_correct_a_trade(demo: Api, controls: Any) -> None:
         (wish(quantity_lots=3), "QUANTITY_MAX"),
         (wish(price="3.6601"), "PRICE_TICK"),
         (wish(price="3.6600", trade_id=10**9), "TRADE_UNKNOWN"),
+        (wish(price="3.6600", trade_id=2**64 - 1), "TRADE_UNKNOWN"),
+        (wish(quantity_lots=10**12), "QUANTITY_MAX"),
         (wish(price="x"), "INVALID_ARGUMENT"),
     ]
     for request, reason in refusals:
@@ -280,6 +282,8 @@ async def test_two_reports_that_meet_are_a_block(demo: Api) -> None:
         (report(BUY, "buyer"), "SELF_TRADE_PREVENTED"),
         (report(BUY, "seller", counterparty_account_id="0" * 26), "ACCOUNT_UNKNOWN"),
         (report(0, "seller"), "INVALID_ARGUMENT"),
+        (report(BUY, "seller", price="-3.6500"), "INVALID_ARGUMENT"),
+        (report(BUY, "seller", quantity_lots=2**32), "QUANTITY_MAX"),
     ]
     for request, reason in refusals:
         refusal = await refused(call(request, metadata=buyer.metadata))

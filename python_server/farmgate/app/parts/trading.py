@@ -9,8 +9,10 @@ from farmgate.ports.matching import Matching
 from farmgate.trading.accounts import Members, Readable
 from farmgate.trading.agreements import Agreements
 from farmgate.trading.facade import History
-from farmgate.trading.service import OrderEventServicer, TradingServicer
+from farmgate.trading.service import TradingServicer
 from farmgate.trading.sessions import Sessions
+from farmgate.trading.simulations import Simulations
+from farmgate.trading.stream_service import OrderEventServicer
 from farmgate.trading.wallet import WalletServicer
 
 
@@ -43,9 +45,19 @@ def part(
         return user.id if user else None
 
     agreements = Agreements(matching, history, base.database, base.clock, base.ids, user_of)
+    simulations = Simulations(matching, base.settings.journal_dir, base.clock, base.ids)
     return Part(
         servicers=[
-            TradingServicer(matching, history, base.pager, sessions, readable, agreements),
+            TradingServicer(
+                matching,
+                history,
+                base.pager,
+                sessions,
+                readable,
+                agreements,
+                simulations,
+                base.database,
+            ),
             OrderEventServicer(matching),
             WalletServicer(
                 matching,
@@ -55,5 +67,7 @@ def part(
                 takes_test_deposits=not base.settings.is_production,
             ),
         ],
-        components=[sessions] if database is base.database else [schema, sessions],
+        components=[sessions, simulations]
+        if database is base.database
+        else [schema, sessions, simulations],
     )

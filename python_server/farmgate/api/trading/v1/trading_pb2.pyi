@@ -1367,26 +1367,58 @@ class BookLevel(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     ORDER_COUNT_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
     price: _builtins.str
     """Price in the quote currency per unit, as a decimal."""
     quantity_lots: _builtins.int
     """Quantity open at the price, in lots; 0 in a change means the price is gone."""
     order_count: _builtins.int
     """Orders at the price."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookOrder]:
+        """The orders themselves, in the order they would trade; only where they were asked for."""
+
     def __init__(
         self,
         *,
         price: _builtins.str = ...,
         quantity_lots: _builtins.int = ...,
         order_count: _builtins.int = ...,
+        orders: _abc.Iterable[Global___BookOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_count", b"order_count", "price", b"price", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_count", b"order_count", "orders", b"orders", "price", b"price", "quantity_lots", b"quantity_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookLevel: _TypeAlias = BookLevel  # noqa: Y015
+
+@_typing.final
+class BookOrder(_message.Message):
+    """One order of a book. Whose it is only its owner sees."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    quantity_lots: _builtins.int
+    """Lots that show."""
+    order_id: _builtins.int
+    """Order ID, for the caller's own orders; 0 for others."""
+    def __init__(
+        self,
+        *,
+        quantity_lots: _builtins.int = ...,
+        order_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookOrder: _TypeAlias = BookOrder  # noqa: Y015
 
 @_typing.final
 class GetOrderBookRequest(_message.Message):
@@ -1397,22 +1429,26 @@ class GetOrderBookRequest(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     MIN_SEQUENCE_FIELD_NUMBER: _builtins.int
+    INCLUDE_ORDERS_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Symbol."""
     depth: _builtins.int
     """Prices a side, 1 to 200; 0 means 20."""
     min_sequence: _builtins.int
     """Waits, for at most a second, until the book has reached this journal sequence."""
+    include_orders: _builtins.bool
+    """Whether each price comes with its orders."""
     def __init__(
         self,
         *,
         symbol: _builtins.str = ...,
         depth: _builtins.int = ...,
         min_sequence: _builtins.int = ...,
+        include_orders: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "min_sequence", b"min_sequence", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "include_orders", b"include_orders", "min_sequence", b"min_sequence", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2278,6 +2314,8 @@ class Simulation(_message.Message):
         """Done."""
         STATE_FAILED: Simulation._State.ValueType  # 3
         """Stopped by an error."""
+        STATE_CANCELLED: Simulation._State.ValueType  # 4
+        """Stopped by the caller."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a simulation."""
@@ -2290,6 +2328,8 @@ class Simulation(_message.Message):
     """Done."""
     STATE_FAILED: Simulation.State.ValueType  # 3
     """Stopped by an error."""
+    STATE_CANCELLED: Simulation.State.ValueType  # 4
+    """Stopped by the caller."""
 
     SIMULATION_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -2297,6 +2337,12 @@ class Simulation(_message.Message):
     COMMAND_COUNT_TOTAL_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
     STATE_HASH_FIELD_NUMBER: _builtins.int
+    TRADES_HASH_FIELD_NUMBER: _builtins.int
+    VOLUME_LOTS_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    NET_LOTS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     simulation_id: _builtins.str
     """Simulation ID."""
     state: Global___Simulation.State.ValueType
@@ -2309,6 +2355,22 @@ class Simulation(_message.Message):
     """Trades so far."""
     state_hash: _builtins.str
     """Hash of the state at the end, as hexadecimal."""
+    trades_hash: _builtins.str
+    """Hash of all trades, as hexadecimal."""
+    volume_lots: _builtins.int
+    """Lots traded."""
+    last_price: _builtins.str
+    """Price of the last trade, as a decimal; empty before the first."""
+    result: _builtins.str
+    """What the watched account earned, fees paid and its lots at the last price, as a decimal in the
+    quote currency. Generated flow: the account whose orders only rest; a journal range: the caller's.
+    """
+    net_lots: _builtins.int
+    """Lots that the watched account bought more than it sold."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
     def __init__(
         self,
         *,
@@ -2318,10 +2380,16 @@ class Simulation(_message.Message):
         command_count_total: _builtins.int = ...,
         trade_count: _builtins.int = ...,
         state_hash: _builtins.str = ...,
+        trades_hash: _builtins.str = ...,
+        volume_lots: _builtins.int = ...,
+        last_price: _builtins.str = ...,
+        result: _builtins.str = ...,
+        net_lots: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_count", b"command_count", "command_count_total", b"command_count_total", "simulation_id", b"simulation_id", "state", b"state", "state_hash", b"state_hash", "trade_count", b"trade_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_count", b"command_count", "command_count_total", b"command_count_total", "create_time", b"create_time", "last_price", b"last_price", "net_lots", b"net_lots", "result", b"result", "simulation_id", b"simulation_id", "state", b"state", "state_hash", b"state_hash", "trade_count", b"trade_count", "trades_hash", b"trades_hash", "volume_lots", b"volume_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2442,6 +2510,52 @@ class WatchSimulationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchSimulationResponse: _TypeAlias = WatchSimulationResponse  # noqa: Y015
+
+@_typing.final
+class CancelSimulationRequest(_message.Message):
+    """A request to stop a simulation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATION_ID_FIELD_NUMBER: _builtins.int
+    simulation_id: _builtins.str
+    """Simulation ID."""
+    def __init__(
+        self,
+        *,
+        simulation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["simulation_id", b"simulation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSimulationRequest: _TypeAlias = CancelSimulationRequest  # noqa: Y015
+
+@_typing.final
+class CancelSimulationResponse(_message.Message):
+    """The simulation as it was stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def simulation(self) -> Global___Simulation:
+        """The simulation."""
+
+    def __init__(
+        self,
+        *,
+        simulation: Global___Simulation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["simulation", b"simulation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["simulation", b"simulation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSimulationResponse: _TypeAlias = CancelSimulationResponse  # noqa: Y015
 
 @_typing.final
 class GetReceiptRequest(_message.Message):
