@@ -10,8 +10,9 @@ from farmgate.app.parts.base import Base, Part
 from farmgate.db.engine import Database
 from farmgate.jobs.periodic import Periodic
 from farmgate.market import calendars
-from farmgate.market.service import MarketEventServicer, MarketServicer
+from farmgate.market.service import MarketServicer
 from farmgate.market.settling import Settling
+from farmgate.market.stream_service import MarketEventServicer
 from farmgate.ports.matching import Matching
 from farmgate.trading import store as trading_store
 from farmgate.trading.candles import counting_trades
