@@ -5,12 +5,15 @@ from farmgate.admin.announcements import Announcements
 from farmgate.admin.configuration import Configuration
 from farmgate.admin.control_service import MarketControlServicer
 from farmgate.admin.controls import Controls
+from farmgate.admin.operations import Operations
+from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.statistics import Counter, Statistics
+from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
 from farmgate.ports.matching import Matching
-from farmgate.trading.facade import History
+from farmgate.trading.facade import History, TradeChanges
 
 
 def part(base: Base, matching: Matching, history: History, counters: list[Counter]) -> Part:
@@ -31,6 +34,8 @@ def part(base: Base, matching: Matching, history: History, counters: list[Counte
         await controls.set_trading(is_enabled=value == "true")
 
     controls = Controls(matching, database, users, clock, ids)
+    changes = TradeChanges(matching, history)
+    trades = TradeControls(changes, database, users, clock, ids)
     configuration = Configuration(database, clock, {"trading.enabled": trading})
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
@@ -40,6 +45,7 @@ def part(base: Base, matching: Matching, history: History, counters: list[Counte
             AuditServicer(database, base.pager),
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
-            MarketControlServicer(controls),
+            MarketControlServicer(controls, trades),
+            OperationsServicer(Operations(database, clock), base.pager),
         ]
     )
