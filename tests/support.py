@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from sqlalchemy import select, table, text
 
 from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 from farmgate.api.health.v1 import health_pb2_grpc
@@ -142,6 +143,13 @@ class Api:
     async def raw(self, path: str, data: bytes = b"", **given: Any) -> bytes:
         """Calls a method with bytes."""
         return await self.channel.unary_unary(path)(data, timeout=TIMEOUT_S, **given)
+
+
+def written(api: Api, *tables: str) -> str:
+    """Returns all that tables hold, as text to look for secrets in."""
+    with api.application.base.database.engine.connect() as connection:
+        queries = [select(text("*")).select_from(table(name)) for name in tables]
+        return repr([connection.execute(query).all() for query in queries])
 
 
 @asynccontextmanager

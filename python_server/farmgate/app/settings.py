@@ -165,6 +165,11 @@ class Settings(BaseSettings):
         description="Whether registering counts as verifying the e-mail address and gives KYC "
         "level 1. Unset means yes in development, no in production; refused there.",
     )
+    auth_admin_mfa: bool | None = Field(
+        default=None,
+        description="Whether admins need a second factor. Unset means no in development, yes in "
+        "production; can't be false there.",
+    )
     auth_registration_open: bool = Field(
         default=True, description="Whether people may register themselves."
     )
@@ -304,6 +309,12 @@ class Settings(BaseSettings):
         return self.data_dir / "journal"
 
     @property
+    def mfa_roles(self) -> frozenset[str]:
+        """Returns the roles that need a second factor."""
+        is_needed = self.is_production if self.auth_admin_mfa is None else self.auth_admin_mfa
+        return frozenset({"ADMIN"}) if is_needed else frozenset()
+
+    @property
     def verifies_email_at_once(self) -> bool:
         """Returns whether registering counts as verifying the e-mail address."""
         if self.auth_auto_verify_email is None:
@@ -364,6 +375,8 @@ def _not_for_production(settings: Settings) -> list[str]:
         mistakes.append("FARMGATE_AUTH_SIGNING_KEY_FILE must be given in production.")
     if settings.auth_auto_verify_email:
         mistakes.append("FARMGATE_AUTH_AUTO_VERIFY_EMAIL can't be true in production.")
+    if settings.auth_admin_mfa is False:
+        mistakes.append("FARMGATE_AUTH_ADMIN_MFA can't be false in production.")
     if settings.database_address.startswith("sqlite"):
         mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
     if settings.demo:

@@ -183,7 +183,9 @@ def _base(settings: Settings, clock: Clock) -> Base:
         metrics=CollectorRegistry(),
         users=users,
         tokens=tokens,
-        grants=Grants(Authenticator(database, users, tokens, clock), clock),
+        grants=Grants(
+            Authenticator(database, users, tokens, clock, mfa_roles=settings.mfa_roles), clock
+        ),
     )
 
 

@@ -145,6 +145,16 @@ class Users:
         return store.user_by_id(connection, user_id)
 
     @staticmethod
+    def verify_email(connection: Connection, user_id: str) -> None:
+        """Opens the account of somebody whose address was not verified, at KYC level 1."""
+        store.verify_email(connection, user_id, kyc_level=_ACTIVE_KYC_LEVEL)
+
+    @staticmethod
+    def set_mfa(connection: Connection, user_id: str, *, is_enabled: bool) -> None:
+        """Stores whether the user has a second factor."""
+        store.set_mfa(connection, user_id, is_enabled=is_enabled)
+
+    @staticmethod
     def page(connection: Connection, wanted: UserFilter, *, before: str, limit: int) -> list[User]:
         """Returns users of a filter, those who registered last first."""
         return store.user_page(connection, wanted, before=before, limit=limit)

@@ -275,3 +275,21 @@ def user_figures(connection: Connection, since: datetime) -> list[tuple[str, int
         .order_by(users.c.role)
     )
     return [(row[0], int(row[1]), int(row[2]), int(row[3])) for row in rows]
+
+
+def verify_email(connection: Connection, user_id: str, *, kyc_level: int) -> None:
+    """Activates a user whose address was not verified; another is left alone."""
+    connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.status == "PENDING_EMAIL")
+        .values(status="ACTIVE", kyc_level=kyc_level, version=users.c.version + 1)
+    )
+
+
+def set_mfa(connection: Connection, user_id: str, *, is_enabled: bool) -> None:
+    """Stores whether a user has a second factor."""
+    connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(mfa_enabled=is_enabled, version=users.c.version + 1)
+    )
