@@ -56,6 +56,7 @@ proto: $(VENV)/.synced ## Generate python_server/farmgate/api and the descriptor
 docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_errors_doc.py
 	PYTHONPATH=python_server python scripts/generate_settings_doc.py
+	PYTHONPATH=python_server python scripts/generate_openapi.py
 
 .PHONY: up
 up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.
@@ -71,7 +72,7 @@ check: $(VENV)/.built ## Check formats, lints, types, imports, protos and genera
 	mypy
 	lint-imports --no-logo 2>/dev/null || lint-imports
 	buf lint proto
-	codespell --quiet-level 2 --ignore-words-list bu,ines,weighin README.md docs envoy/README.md docker-compose.yml \
+	codespell --quiet-level 2 --ignore-words-list bu,ines,mape,weighin README.md docs envoy/README.md docker-compose.yml \
 	  matching_core/src python_server/farmgate proto/farmgate --skip '*/api/*'
 	$(MAKE) --no-print-directory drift
 
@@ -106,6 +107,10 @@ bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an 
 .PHONY: bench-boundary
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py
+
+.PHONY: bench-jobs
+bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
+	python benchmarks/jobs.py
 
 .PHONY: edge-config
 edge-config: $(VENV)/.built ## Render envoy/ for production.

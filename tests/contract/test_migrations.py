@@ -22,15 +22,10 @@ def database(any_database_url: str):
 
 
 def _load_tables() -> None:
-    for module in pkgutil.iter_modules(farmgate.__path__, "farmgate."):
-        if module.ispkg:
-            for inner in pkgutil.iter_modules(
-                importlib.import_module(module.name).__path__, f"{module.name}."
-            ):
-                if inner.name.endswith(
-                    (".tables", ".audit", ".replies", ".outbox", ".configuration")
-                ):
-                    importlib.import_module(inner.name)
+    endings = (".tables", ".audit", ".replies", ".outbox", ".configuration")
+    for module in pkgutil.walk_packages(farmgate.__path__, "farmgate."):
+        if module.name.endswith(endings):
+            importlib.import_module(module.name)
 
 
 def test_migrations_make_what_the_tables_state(database: Database) -> None:

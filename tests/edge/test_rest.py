@@ -94,7 +94,7 @@ def _post(backend: Backend, path: str, content: object) -> httpx.Response:
 
 @pytest.mark.parametrize("path", ["/v1/market/prices", "/v1/nothing", "/docs", "/v1/auth/me"])
 def test_every_answer_carries_the_security_headers(backend: Backend, path: str) -> None:
-    headers = backend.call("GET", path).headers
+    headers = httpx.get(backend.rest + path, timeout=10).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["content-security-policy"].startswith("default-src 'none'")
@@ -127,13 +127,6 @@ def test_lists_are_compressed(backend: Backend) -> None:
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
 def test_health_is_public(backend: Backend, path: str) -> None:
     assert backend.call("GET", path).status == 200
-
-
-def test_page_of_the_api_names_every_path(backend: Backend) -> None:
-    reply = httpx.get(f"{backend.rest}/docs", timeout=10)
-    assert reply.headers["content-type"] == "text/html; charset=utf-8"
-    assert "POST /v1/trading/orders<" in reply.text
-    assert "script" not in reply.headers["content-security-policy"]
 
 
 def test_calls_are_logged_without_their_queries(backend: Backend) -> None:

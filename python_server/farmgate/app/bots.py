@@ -15,7 +15,7 @@ from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 from farmgate.api.market.v1 import market_pb2, market_pb2_grpc
 from farmgate.api.trading.v1 import trading_pb2, trading_pb2_grpc
 from farmgate.api.types.v1 import types_pb2
-from farmgate.app.seed import DOMAIN, PASSWORD
+from farmgate.app.seeding.ground import DOMAIN, PASSWORD
 from farmgate.telemetry.logs import logger
 
 _MAKERS: Final = ("mill.nord", "trader.riverside", "trader.meridian")

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from farmgate.app.children import Part, PartError, environment
 from farmgate.app.edge.config import EdgeOptions
 from farmgate.app.edge.process import Edge, EdgeError
-from farmgate.app.seed import DOMAIN, PASSWORD
+from farmgate.app.seeding.ground import DOMAIN, PASSWORD
 from farmgate.app.settings import Settings
 from farmgate.db.engine import Database
 from farmgate.trading.facade import history_lag
@@ -76,7 +76,11 @@ async def _start(settings: Settings, running: list[Part | Edge], *, demo: bool, 
     await server.start()
     await _serving(settings, server)
     projector = Part("project", folder, variables)
-    others = [projector, Part("bots", folder, variables)] if bots else [projector]
+    others = [projector]
+    if not settings.jobs_in_process:
+        others.append(Part("worker", folder, variables))
+    if bots:
+        others.append(Part("bots", folder, variables))
     for part in others:
         running.append(part)
         await part.start()

@@ -52,9 +52,20 @@ def others_since(connection: Connection, letter: Letter, since: datetime) -> int
     return int(connection.execute(query.where(is_alike, is_other, is_recent)).scalar_one())
 
 
-def address(connection: Connection, letter_id: str, user_id: str) -> None:
-    """Stores whose letter it is, before it is sent."""
-    connection.execute(update(letters).where(letters.c.id == letter_id).values(user_id=user_id))
+def claim(
+    connection: Connection, letter_id: str, user_id: str, *, now: datetime, until: datetime
+) -> bool:
+    """Stores whose letter it is, and keeps other processes from sending it for a while.
+
+    Returns False when another one sends it.
+    """
+    claimed = connection.execute(
+        update(letters)
+        .where(letters.c.id == letter_id, letters.c.state == "PENDING", letters.c.due_at <= now)
+        .values(user_id=user_id, due_at=until)
+        .returning(letters.c.id)
+    ).first()
+    return claimed is not None
 
 
 def note(

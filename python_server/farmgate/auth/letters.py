@@ -10,7 +10,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from sqlalchemy import Connection
 
@@ -38,6 +38,9 @@ _PER_HOUR_MAX: Final = 5
 _BATCH: Final = 20
 _RETRY_S: Final = 5
 _RETRY_MAX_S: Final = 600
+# Longer than a mail server takes; a process that dies in between leaves the letter to the next.
+_CLAIM: Final = timedelta(seconds=60)
+_ELSEWHERE: Final = "elsewhere"
 _log = logger(__name__)
 
 
@@ -123,9 +126,11 @@ class Letters:
 
     async def _send(self, letter: Letter, now: datetime) -> None:
         user = await self._database.write(lambda tx: self._addressee(tx, letter, now))
+        if user is _ELSEWHERE:
+            return
         attempts = letter.attempts + 1
         state, due_at = ("SENT", None) if user else ("DROPPED", None)
-        if user:
+        if isinstance(user, User):
             try:
                 await self._mailer.send(self._written(letter, user, now))
             except DomainError as error:
@@ -138,8 +143,10 @@ class Letters:
             lambda tx: letter_store.note(tx, letter.id, state, attempts=attempts, due_at=due_at)
         )
 
-    def _addressee(self, transaction: Connection, letter: Letter, now: datetime) -> User | None:
-        """Returns who gets the letter, or None when nobody should."""
+    def _addressee(
+        self, transaction: Connection, letter: Letter, now: datetime
+    ) -> User | Literal["elsewhere"] | None:
+        """Returns who gets the letter, None when nobody should, or that another process sends it."""
         user = self._users.by_email(transaction, letter.email)
         wanted = {"PENDING_EMAIL"} if letter.purpose == VERIFY else {"PENDING_EMAIL", "ACTIVE"}
         if user is None or user.status not in wanted or letter.expires_at <= now:
@@ -147,8 +154,9 @@ class Letters:
         others = letter_store.others_since(transaction, letter, now - timedelta(hours=1))
         if others >= _PER_HOUR_MAX:
             return None
-        letter_store.address(transaction, letter.id, user.id)
-        return user
+        until = now + _CLAIM
+        is_mine = letter_store.claim(transaction, letter.id, user.id, now=now, until=until)
+        return user if is_mine else _ELSEWHERE
 
     def _written(self, letter: Letter, user: User, now: datetime) -> EmailMessage:
         token = self._token(letter.purpose, letter.id)

@@ -1,6 +1,10 @@
 """The gRPC face of health."""
 
+from google.api import httpbody_pb2
+
 from farmgate.api.health.v1 import health_pb2
+from farmgate.errors import DomainError
+from farmgate.health import pages
 from farmgate.health.logic import Finding, Health, Report
 from farmgate.rpc.call import Call
 from farmgate.rpc.registry import Servicer
@@ -40,6 +44,23 @@ class HealthService(Servicer):
 
     async def Livez(self, request: health_pb2.LivezRequest, call: Call) -> health_pb2.LivezResponse:
         return health_pb2.LivezResponse(status="ok")
+
+    async def GetOpenApi(
+        self, request: health_pb2.GetOpenApiRequest, call: Call
+    ) -> httpbody_pb2.HttpBody:
+        return _body(pages.openapi())
+
+    async def GetDocs(
+        self, request: health_pb2.GetDocsRequest, call: Call
+    ) -> httpbody_pb2.HttpBody:
+        page = pages.page(request.page or pages.FIRST_PAGE)
+        if page is None:
+            raise DomainError("NOT_FOUND", resource="page", id=request.page)
+        return _body(page)
+
+
+def _body(page: pages.Page) -> httpbody_pb2.HttpBody:
+    return httpbody_pb2.HttpBody(content_type=page.content_type, data=page.content)
 
 
 def _status(report: Report) -> str:

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from farmgate.api.types.v1 import types_pb2
 from farmgate.db.effects import Effect, Serializable, Trace
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ M = TypeVar("M", bound=Serializable)
 # A process's prefix and a counter: unique without asking for randomness on every call.
 _PREFIX: Final = secrets.token_hex(8)
 _numbers = itertools.count(1)
+# Roles that act for the members of the organisation they manage.
+_MANAGING_ROLES: Final = frozenset({types_pb2.ROLE_COOP_MANAGER})
 # Digits of the largest sequence.
 _EVENT_ID_LENGTH_MAX: Final = 19
 
@@ -151,6 +154,15 @@ class Call:
             self.grant is not None
             and self.grant.principal.role in self.method.rule.bypass_ownership_roles
         )
+
+    @property
+    def manages(self) -> str:
+        """Returns the user ID of a caller who may reach what members of an organisation have.
+
+        It is empty for others. Whose organisation it is, the query knows: see `users.reach`.
+        """
+        may = self.method.rule.covers_organization and self.caller.role in _MANAGING_ROLES
+        return self.caller.user_id if may else ""
 
     @property
     def request_id(self) -> str:

@@ -79,6 +79,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "ORG_ROLE_REQUIRED": Entry(211, StatusCode.PERMISSION_DENIED, "This needs the organisation role {role}."),
     "SELF_REVIEW_FORBIDDEN": Entry(212, StatusCode.PERMISSION_DENIED, "You can't decide your own case."),
     "WALLET_CHALLENGE_EXPIRED": Entry(213, StatusCode.FAILED_PRECONDITION, "The challenge expired at {expired_at}; ask for a new one."),
+    "ORG_LAST_MANAGER": Entry(214, StatusCode.FAILED_PRECONDITION, "The organisation needs a manager; name another one first."),
     "INSTRUMENT_UNKNOWN": Entry(300, StatusCode.NOT_FOUND, "There is no instrument {symbol}."),
     "INSTRUMENT_NOT_TRADING": Entry(301, StatusCode.FAILED_PRECONDITION, "The instrument is not open for trading; its phase is {phase}."),
     "ORDER_NOT_ALLOWED_IN_PHASE": Entry(302, StatusCode.FAILED_PRECONDITION, "The phase {phase} does not take this kind of order."),

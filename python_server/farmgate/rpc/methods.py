@@ -37,6 +37,7 @@ class Rule:
         is_public: Whether callers need not sign in.
         roles: Roles that may call; empty means any signed-in user.
         bypass_ownership_roles: Roles that reach every resource.
+        covers_organization: Whether who manages a co-operative reaches its members' resources.
         kyc_level_min: Lowest KYC level, 0..3.
         scope: Scope an API key needs. Where the method names none: "read" when it changes nothing,
             else "account", which no key has.
@@ -51,6 +52,7 @@ class Rule:
     is_public: bool
     roles: frozenset[int]
     bypass_ownership_roles: frozenset[int]
+    covers_organization: bool
     kyc_level_min: int
     scope: str
     mutates: bool
@@ -191,6 +193,7 @@ def _rule(descriptor: MethodDescriptor) -> Rule:
         is_public=access.audience == Audience.AUDIENCE_PUBLIC,
         roles=frozenset(access.roles),
         bypass_ownership_roles=frozenset(access.bypass_ownership_roles),
+        covers_organization=access.ownership == options_pb2.Access.OWNERSHIP_ORGANIZATION,
         kyc_level_min=access.kyc_level_min,
         scope=access.scope or ("account" if access.mutates else "read"),
         mutates=access.mutates,

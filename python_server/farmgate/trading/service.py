@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import ClassVar, Final
 
 from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
 from farmgate.api.trading.v1 import events_pb2, trading_pb2
@@ -15,7 +16,7 @@ from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
 from farmgate.rpc.streams import sse_event, sse_open, steps
 from farmgate.trading import store
-from farmgate.trading.accounts import own_account, readable_account
+from farmgate.trading.accounts import Readable, own_account
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
 from farmgate.trading.risk import AccountMethods
@@ -39,6 +40,7 @@ class TradingServicer(AccountMethods, Servicer):
         history: What the projector wrote.
         pager: Signs page tokens.
         sessions: Counts sessions of order entry.
+        readable: Knows whose accounts a call reaches.
     """
 
     SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
@@ -53,19 +55,21 @@ class TradingServicer(AccountMethods, Servicer):
     }
 
     def __init__(
-        self, matching: Matching, history: History, pager: Pager, sessions: Sessions
-    ) -> None:
+        self, matching: Matching, history: History, pager: Pager, sessions: Sessions,
+        readable: Readable,
+    ) -> None:  # fmt: skip
         self._matching = matching
         self._sessions = sessions
         self._history = history
         self._pager = pager
+        self._readable = readable
         self._instruments = Instruments(matching)
 
     async def CreateOrder(self, request: bytes, call: Call) -> bytes:
         return await self._matching.create_order(own_account(call), _key(call), request)
 
     async def CancelOrder(self, request: bytes, call: Call) -> bytes:
-        account = None if call.bypasses_ownership else own_account(call)
+        account = None if call.bypasses_ownership else await self._canceller(request, call)
         return await self._matching.cancel_order(account, _key(call), request)
 
     async def AmendOrder(self, request: bytes, call: Call) -> bytes:
@@ -109,19 +113,18 @@ class TradingServicer(AccountMethods, Servicer):
 
         found, _ = await self._history.read(work, expected=expected, required=request.min_sequence)
         row = found
-        is_own = row is not None and (
-            call.bypasses_ownership or row.account == call.caller.account_number  # type: ignore[attr-defined]
-        )
-        if row is None or not is_own:
+        account_id = None
+        if row is not None:
+            account_id = await self._readable.covered(call, row.account)  # type: ignore[attr-defined]
+        if account_id is None:
             raise DomainError("ORDER_NOT_FOUND", order_id=request.order_id)
-        account_id = call.caller.account_id or ""
         instrument = self._instruments.get(row.instrument)  # type: ignore[attr-defined]
         return trading_pb2.GetOrderResponse(order=order_message(row, instrument, account_id))  # type: ignore[arg-type]
 
     async def ListOrders(
         self, request: trading_pb2.ListOrdersRequest, call: Call
     ) -> trading_pb2.ListOrdersResponse:
-        account, account_id = readable_account(call, request.account_id, self._matching)
+        account, account_id = await self._readable.account(call, request.account_id)
         wanted = store.OrderFilter(
             account=account,
             instrument=self._instrument(request.symbol),
@@ -149,7 +152,7 @@ class TradingServicer(AccountMethods, Servicer):
     async def ListTrades(
         self, request: trading_pb2.ListTradesRequest, call: Call
     ) -> trading_pb2.ListTradesResponse:
-        account, account_id = readable_account(call, request.account_id, self._matching)
+        account, account_id = await self._readable.account(call, request.account_id)
         instrument = self._instrument(request.symbol)
         after = self._pager.after(request, request.page_token, caller=call.caller.user_id)
         before = int(after[0]) if after else None
@@ -188,9 +191,24 @@ class TradingServicer(AccountMethods, Servicer):
     async def WatchOrders(
         self, request: trading_pb2.WatchOrdersRequest, call: Call
     ) -> AsyncIterator[trading_pb2.WatchOrdersResponse]:
-        account, _ = readable_account(call, request.account_id, self._matching)
+        account, _ = await self._readable.account(call, request.account_id)
         async for data in self._order_steps(account, request.from_sequence):
             yield trading_pb2.WatchOrdersResponse.FromString(data)
+
+    async def _canceller(self, request: bytes, call: Call) -> int:
+        """Returns the account to cancel for: who manages an organisation may for its members."""
+        own = own_account(call)
+        if not call.manages:
+            return own
+        try:
+            order_id = trading_pb2.CancelOrderRequest.FromString(request).order_id
+        except DecodeError:
+            # The core refuses what is malformed.
+            return own
+        found = self._matching.open_order(order_id)
+        if found is None or await self._readable.covered(call, found[1]) is None:
+            return own
+        return found[1]
 
     def _order_steps(self, account: int, from_sequence: int) -> AsyncIterator[bytes]:
         cursor = self._matching.watch_orders(account, from_sequence)

@@ -9,7 +9,7 @@ from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
 from farmgate.trading import rules, store
-from farmgate.trading.accounts import own_account, readable_account
+from farmgate.trading.accounts import Readable, own_account
 from farmgate.trading.history import History
 from farmgate.trading.messages import timestamp
 
@@ -45,23 +45,26 @@ class WalletServicer(Servicer):
         matching: The core.
         history: What the projector wrote.
         pager: Signs page tokens.
+        readable: Knows whose accounts a call may show.
         takes_test_deposits: Whether deposits are credited at once, as on a demonstration.
     """
 
     SERVICE = users_pb2.DESCRIPTOR.services_by_name["WalletService"]
 
     def __init__(
-        self, matching: Matching, history: History, pager: Pager, *, takes_test_deposits: bool
-    ) -> None:
+        self, matching: Matching, history: History, pager: Pager, readable: Readable, *,
+        takes_test_deposits: bool,
+    ) -> None:  # fmt: skip
         self._matching = matching
         self._history = history
         self._pager = pager
+        self._readable = readable
         self._takes_test_deposits = takes_test_deposits
 
     async def GetBalances(
         self, request: users_pb2.GetBalancesRequest, call: Call
     ) -> users_pb2.GetBalancesResponse:
-        account, account_id = readable_account(call, request.account_id, self._matching)
+        account, account_id = await self._readable.account(call, request.account_id)
         await self._matching.caught_up(request.min_sequence)
         sequence = self._matching.applied_sequence()
         return users_pb2.GetBalancesResponse(
@@ -73,7 +76,7 @@ class WalletServicer(Servicer):
     async def ListLedger(
         self, request: users_pb2.ListLedgerRequest, call: Call
     ) -> users_pb2.ListLedgerResponse:
-        account, _ = readable_account(call, request.account_id, self._matching)
+        account, _ = await self._readable.account(call, request.account_id)
         codes = self._matching.assets()
         if request.asset and request.asset not in codes:
             raise DomainError("NOT_FOUND", resource="asset", id=request.asset)

@@ -16,6 +16,7 @@ from farmgate.users import farm_rules as rules
 from farmgate.users import farm_store as store
 from farmgate.users import store as people
 from farmgate.users.farm_store import Certification, Crop, Farm
+from farmgate.users.reach import EVERYBODY, Reach
 
 M = TypeVar("M", bound=Serializable)
 _EDITABLE: Final = {
@@ -60,30 +61,37 @@ class Farms:
         )
 
     async def page(
-        self, owner_id: str, *, after: tuple[str, str], limit: int
+        self, reach: Reach, owner_id: str, *, after: tuple[str, str], limit: int
     ) -> list[tuple[Farm, dict[str, Decimal]]]:
-        """Returns the farms of a user by name, with what is promised of each commodity."""
+        """Returns the farms of a user by name, with what is promised of each commodity.
+
+        Raises:
+            DomainError: NOT_FOUND.
+        """
 
         def read(connection: Connection) -> list[tuple[Farm, dict[str, Decimal]]]:
+            _check_owner(connection, reach, owner_id)
             found = store.farm_page(connection, owner_id, after=after, limit=limit)
             return [(one, self._promised(connection, one)) for one in found]
 
         return await self._database.read(read)
 
-    async def get(self, owner_id: str | None, farm_id: str) -> tuple[Farm, dict[str, Decimal]]:
-        """Returns a farm of a user, or of anybody with None.
+    async def get(self, reach: Reach, farm_id: str) -> tuple[Farm, dict[str, Decimal]]:
+        """Returns a farm.
 
         Raises:
             DomainError: NOT_FOUND.
         """
 
         def read(connection: Connection) -> tuple[Farm, dict[str, Decimal]]:
-            found = _owned(connection, owner_id, farm_id)
+            found = _owned(connection, reach, farm_id)
             return found, self._promised(connection, found)
 
         return await self._database.read(read)
 
-    async def create(self, draft: Farm, effect: Effect[tuple[Farm, dict[str, Decimal]], M]) -> M:
+    async def create(
+        self, reach: Reach, draft: Farm, effect: Effect[tuple[Farm, dict[str, Decimal]], M]
+    ) -> M:
         """Enters a farm; its ID, time and version are given to it.
 
         Raises:
@@ -92,6 +100,7 @@ class Farms:
         new = _checked(replace(draft, id=self._ids.ulid(), created_at=self._clock.now(), version=1))
 
         def write(connection: Connection) -> None:
+            _check_owner(connection, reach, new.owner_id)
             owner = people.user_by_id(connection, new.owner_id)
             if owner is None or owner.role not in _FARM_OWNERS:
                 raise DomainError("NOT_FOUND", resource="user", id=new.owner_id)
@@ -102,7 +111,7 @@ class Farms:
         return effect.reply
 
     async def update(
-        self, owner_id: str | None, farm_id: str, wanted: Farm, mask: Collection[str],
+        self, reach: Reach, farm_id: str, wanted: Farm, mask: Collection[str],
         expected: int, effect: Effect[tuple[Farm, dict[str, Decimal]], M],
     ) -> M:  # fmt: skip
         """Changes the fields that the mask names.
@@ -115,7 +124,7 @@ class Farms:
         names = {name for path in mask for name in _EDITABLE[path]}
 
         def write(connection: Connection) -> None:
-            found = _owned(connection, owner_id, farm_id)
+            found = _owned(connection, reach, farm_id)
             values = {name: getattr(wanted, name) for name in names}
             changed = _checked(replace(found, **values, version=found.version + 1))
             version = expected or found.version
@@ -127,7 +136,7 @@ class Farms:
         await self._database.write(write)
         return effect.reply
 
-    async def delete(self, owner_id: str | None, farm_id: str, effect: Effect[None, M]) -> M:
+    async def delete(self, reach: Reach, farm_id: str, effect: Effect[None, M]) -> M:
         """Deletes a farm.
 
         Raises:
@@ -135,7 +144,7 @@ class Farms:
         """
 
         def write(connection: Connection) -> None:
-            found = _owned(connection, owner_id, farm_id)
+            found = _owned(connection, reach, farm_id)
             if any(self._promised(connection, found).values()):
                 raise DomainError(
                     "RESOURCE_IN_USE", resource="farm", id=farm_id, used_by="open contracts"
@@ -147,7 +156,7 @@ class Farms:
         return effect.reply
 
     async def certify(
-        self, owner_id: str | None, farm_id: str, one: Certification,
+        self, reach: Reach, farm_id: str, one: Certification,
         effect: Effect[tuple[Farm, dict[str, Decimal]], M],
     ) -> M:  # fmt: skip
         """Adds a certificate.
@@ -157,11 +166,11 @@ class Farms:
         """
         new = replace(one, id=self._ids.ulid(), valid_to=rules.day("valid_to", one.valid_to))
         return await self._add(
-            owner_id, farm_id, lambda tx: store.add_certification(tx, farm_id, new), effect
+            reach, farm_id, lambda tx: store.add_certification(tx, farm_id, new), effect
         )
 
     async def plant(
-        self, owner_id: str | None, farm_id: str, one: Crop,
+        self, reach: Reach, farm_id: str, one: Crop,
         effect: Effect[tuple[Farm, dict[str, Decimal]], M],
     ) -> M:  # fmt: skip
         """Adds a crop.
@@ -179,20 +188,18 @@ class Farms:
         )
         if new.harvest_end < new.harvest_start:
             raise invalid("harvest_end", "must not be before harvest_start")
-        return await self._add(
-            owner_id, farm_id, lambda tx: store.add_crop(tx, farm_id, new), effect
-        )
+        return await self._add(reach, farm_id, lambda tx: store.add_crop(tx, farm_id, new), effect)
 
     async def _add(
-        self, owner_id: str | None, farm_id: str, add: Callable[[Connection], None],
+        self, reach: Reach, farm_id: str, add: Callable[[Connection], None],
         effect: Effect[tuple[Farm, dict[str, Decimal]], M],
     ) -> M:  # fmt: skip
         def write(connection: Connection) -> None:
-            found = _owned(connection, owner_id, farm_id)
+            found = _owned(connection, reach, farm_id)
             add(connection)
             raised = replace(found, version=found.version + 1)
             store.replace_farm(connection, raised, expected_version=found.version)
-            changed = _owned(connection, None, farm_id)
+            changed = _owned(connection, EVERYBODY, farm_id)
             result = (changed, self._promised(connection, changed))
             effect.record(connection, result, resource=f"farm/{farm_id}")
 
@@ -204,9 +211,14 @@ class Farms:
         return {code: self.committed(connection, farm.id, code) for code in sorted(codes)}
 
 
-def _owned(connection: Connection, owner_id: str | None, farm_id: str) -> Farm:
+def _check_owner(connection: Connection, reach: Reach, owner_id: str) -> None:
+    if not reach.covers(connection, owner_id):
+        raise DomainError("NOT_FOUND", resource="user", id=owner_id)
+
+
+def _owned(connection: Connection, reach: Reach, farm_id: str) -> Farm:
     found = store.farm(connection, farm_id)
-    if found is None or owner_id not in {None, found.owner_id}:
+    if found is None or not reach.covers(connection, found.owner_id):
         raise DomainError("NOT_FOUND", resource="farm", id=farm_id)
     return found
 

@@ -10,7 +10,6 @@ from farmgate.api.users.v1 import (
     farms_pb2,
     wallets_pb2,
 )
-from farmgate.errors import DomainError
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
@@ -18,6 +17,7 @@ from farmgate.users import farm_rules as rules
 from farmgate.users.farm_logic import Farms
 from farmgate.users.farm_store import Certification, Crop, Farm
 from farmgate.users.messages import timestamp, user_message
+from farmgate.users.reach import Reach
 from farmgate.users.wallet_logic import WalletLinks
 from farmgate.users.wallets import Challenge
 
@@ -50,12 +50,10 @@ class FarmServicer(Servicer):
     ) -> farms_pb2.ListUserFarmsResponse:
         me = call.caller.user_id
         owner = me if request.user_id in {_ME, me} else request.user_id
-        if owner != me and not call.bypasses_ownership:
-            raise DomainError("NOT_FOUND", resource="user", id=request.user_id)
         place = self._pager.after(request, request.page_token, caller=me)
         after = (str(place[0]), str(place[1])) if place else ("", "")
         limit = page_size(request.page_size)
-        found = await self._farms.page(owner, after=after, limit=limit + 1)
+        found = await self._farms.page(Reach.of(call), owner, after=after, limit=limit + 1)
         reply = farms_pb2.ListUserFarmsResponse(farms=map(farm_message, found[:limit]))
         if len(found) > limit:
             last, _ = found[limit - 1]
@@ -65,12 +63,9 @@ class FarmServicer(Servicer):
     async def CreateFarm(
         self, request: farms_pb2.CreateFarmRequest, call: Call
     ) -> farms_pb2.CreateFarmResponse:
-        me = call.caller.user_id
-        owner = request.owner_id or me
-        if owner != me and not call.bypasses_ownership:
-            raise DomainError("NOT_FOUND", resource="user", id=owner)
-        draft = _farm(request, owner)
+        draft = _farm(request, request.owner_id or call.caller.user_id)
         return await self._farms.create(
+            Reach.of(call),
             draft,
             call.effect(lambda one: farms_pb2.CreateFarmResponse(farm=farm_message(one))),
         )
@@ -78,14 +73,14 @@ class FarmServicer(Servicer):
     async def GetFarm(
         self, request: farms_pb2.GetFarmRequest, call: Call
     ) -> farms_pb2.GetFarmResponse:
-        found = await self._farms.get(_owner(call), request.farm_id)
+        found = await self._farms.get(Reach.of(call), request.farm_id)
         return farms_pb2.GetFarmResponse(farm=farm_message(found))
 
     async def UpdateFarm(
         self, request: farms_pb2.UpdateFarmRequest, call: Call
     ) -> farms_pb2.UpdateFarmResponse:
         return await self._farms.update(
-            _owner(call),
+            Reach.of(call),
             request.farm_id,
             _farm(request.farm, ""),
             list(request.update_mask.paths),
@@ -97,7 +92,7 @@ class FarmServicer(Servicer):
         self, request: farms_pb2.DeleteFarmRequest, call: Call
     ) -> farms_pb2.DeleteFarmResponse:
         return await self._farms.delete(
-            _owner(call),
+            Reach.of(call),
             request.farm_id,
             call.effect(lambda _: farms_pb2.DeleteFarmResponse()),
         )
@@ -109,7 +104,7 @@ class FarmServicer(Servicer):
             "", request.scheme, request.number, request.valid_to, request.document_id
         )
         return await self._farms.certify(
-            _owner(call),
+            Reach.of(call),
             request.farm_id,
             one,
             call.effect(lambda one: farms_pb2.AddFarmCertificationResponse(farm=farm_message(one))),
@@ -123,7 +118,7 @@ class FarmServicer(Servicer):
             request.harvest_start, request.harvest_end, request.expected_yield_t_ha,
         )  # fmt: skip
         return await self._farms.plant(
-            _owner(call),
+            Reach.of(call),
             request.farm_id,
             one,
             call.effect(lambda one: farms_pb2.AddCropPlanResponse(farm=farm_message(one))),
@@ -226,10 +221,6 @@ def farm_message(promised: Promised) -> farm_types_pb2.Farm:
 
 def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
-
-
-def _owner(call: Call) -> str | None:
-    return None if call.bypasses_ownership else call.caller.user_id
 
 
 def _farm(message: farms_pb2.CreateFarmRequest | farm_types_pb2.Farm, owner_id: str) -> Farm:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -177,4 +178,57 @@ kyc_documents: Final = Table(
         "status IN ('UPLOADED', 'ACCEPTED', 'REJECTED', 'SHREDDED')", name="status_is_known"
     ),
     Index(None, "case_id"),
+)
+
+organizations: Final = Table(
+    "organizations",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("name", String(200), nullable=False),
+    # Number of the API's enum.
+    Column("kind", SmallInteger, nullable=False),
+    Column("registration_number", String(64), nullable=False),
+    Column("tax_id", String(64), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("address", String(500), nullable=False),
+    Column("kyb_status", String(16), nullable=False),
+    Column("settlement_account_id", Ulid, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("country", "registration_number"),
+    CheckConstraint("version >= 1", name="version_is_positive"),
+)
+
+memberships: Final = Table(
+    "memberships",
+    metadata,
+    Column("organization_id", Ulid, ForeignKey("organizations.id"), primary_key=True),
+    Column("user_id", Ulid, ForeignKey("users.id"), primary_key=True),
+    Column("role", String(16), nullable=False),
+    # Per cent as a decimal, empty for none.
+    Column("share_pct", String(24), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("joined_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("role IN ('MANAGER', 'TRADER', 'MEMBER', 'VIEWER')", name="role_is_known"),
+    CheckConstraint("status IN ('ACTIVE', 'LEFT', 'REMOVED')", name="status_is_known"),
+    Index(None, "user_id", "status"),
+)
+
+organization_invitations: Final = Table(
+    "organization_invitations",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("organization_id", Ulid, ForeignKey("organizations.id"), nullable=False),
+    # In lower case; whether anybody has the address is nobody's business.
+    Column("email", String(254), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("share_pct", String(24), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    CheckConstraint("role IN ('MANAGER', 'TRADER', 'MEMBER', 'VIEWER')", name="role_is_known"),
+    CheckConstraint("state IN ('OPEN', 'ACCEPTED', 'DECLINED', 'REPLACED')", name="state_is_known"),
+    Index(None, "email", "state"),
+    Index(None, "organization_id", "state"),
 )

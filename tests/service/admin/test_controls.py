@@ -6,7 +6,7 @@ from farmgate.api.admin.v1 import controls_pb2
 from farmgate.api.market.v1 import market_pb2, market_pb2_grpc
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
-from farmgate.app.seed import PASSWORD
+from farmgate.app.seeding.ground import PASSWORD
 from service.admin.operators import Operators, with_role
 from service.admin.test_audit_and_config import set_key
 from support import Api, SignedIn, refused

@@ -30,7 +30,7 @@ from farmgate.api.users.v1 import users_pb2, wallets_pb2, wallets_pb2_grpc
 from farmgate.app import wire
 from farmgate.app.parts import blockchain
 from farmgate.app.parts import contracts as contracts_part
-from farmgate.app.seed import PASSWORD
+from farmgate.app.seeding.ground import PASSWORD
 from farmgate.app.settings import Settings
 from farmgate.ports.clock import FakeClock
 from support import Api, SignedIn, running

@@ -77,7 +77,6 @@ def _requirements() -> list[dict[str, Any]]:
         *_rules(public, None),
         _rule([re.escape(path) for path in native_ticketed], either),
         _rule([re.escape(path) for path in native] + [f"{re.escape(_HEALTH)}.*"], None),
-        {"match": {"path": "/docs"}},
         {"match": {"prefix": "/"}, "requires": access},
     ]
 

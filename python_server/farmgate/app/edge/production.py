@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from farmgate.app.edge import docs
 from farmgate.app.edge.config import render
 from farmgate.app.edge.descriptors import descriptor_set
 from farmgate.app.edge.filters import DESCRIPTORS
@@ -27,6 +26,5 @@ def write(folder: Path) -> None:
 
 
 def write_parts(folder: Path) -> None:
-    """Writes the files that the configuration names: the API's descriptors and its page."""
+    """Writes the files that the configuration names: the API's descriptors."""
     (folder / DESCRIPTORS).write_bytes(descriptor_set())
-    (folder / docs.FILE_NAME).write_text(docs.page())

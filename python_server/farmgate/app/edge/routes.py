@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from farmgate.app.edge import docs
 from farmgate.app.edge.authentication import TICKET_HEADER
 from farmgate.app.edge.descriptors import Binding, bindings
 from farmgate.app.edge.filters import (
@@ -21,6 +20,12 @@ _CLUSTER: Final = "farmgate"
 _FORWARD: Final = {"cluster": _CLUSTER, "timeout": "15s"}
 # A stream lasts as long as its reader; the server says at least each second that it lives.
 _FORWARD_STREAM: Final = {"cluster": _CLUSTER, "timeout": "0s", "idle_timeout": "3600s"}
+# The page of the documentation runs no script and loads nothing but what comes from here.
+_DOCS_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 _ALLOWED_HEADERS: Final = (
     "authorization",
     "content-type",
@@ -51,7 +56,7 @@ def virtual_host(options: EdgeOptions) -> dict[str, Any]:
         "domains": ["*"],
         "routes": [
             _too_large(),
-            _docs(options),
+            *_docs(),
             *[entry for one in bindings() if one.is_stream for entry in _stream(options, one)],
             {
                 "match": {"prefix": "/farmgate.api."},
@@ -72,20 +77,18 @@ def virtual_host(options: EdgeOptions) -> dict[str, Any]:
     }
 
 
-def _docs(options: EdgeOptions) -> dict[str, Any]:
-    transcoder_off = {"@type": f"{_TYPE}config.route.v3.FilterConfig", "disabled": True}
-    return {
-        "match": {"path": "/docs"},
-        "direct_response": {
-            "status": 200,
-            "body": {"filename": f"{options.folder}/{docs.FILE_NAME}"},
-        },
-        "response_headers_to_add": [
-            set_header("content-type", "text/html; charset=utf-8"),
-            set_header("content-security-policy", docs.SECURITY_POLICY),
-        ],
-        "typed_per_filter_config": {TRANSCODER: transcoder_off},
-    }
+def _docs() -> list[dict[str, Any]]:
+    """The documentation is pages: they load each other, and may be kept for a while."""
+    headers = [
+        set_header("content-security-policy", _DOCS_POLICY),
+        set_header("cache-control", "public, max-age=300"),
+    ]
+    matches: tuple[dict[str, str], ...] = (
+        {"path": "/docs"}, {"prefix": "/docs/"}, {"path": "/openapi.json"},
+    )  # fmt: skip
+    return [
+        {"match": match, "route": _FORWARD, "response_headers_to_add": headers} for match in matches
+    ]
 
 
 def _too_large() -> dict[str, Any]:

@@ -17,6 +17,9 @@ from farmgate.users.farm_logic import Farms
 from farmgate.users.farm_service import FarmServicer, WalletLinkServicer
 from farmgate.users.kyc_logic import Kyc
 from farmgate.users.kyc_service import KycReviewServicer, KycServicer
+from farmgate.users.org_logic import Organizations
+from farmgate.users.org_service import InvitationServicer, OrganizationServicer
+from farmgate.users.reach import Members
 from farmgate.users.service import UserService
 from farmgate.users.wallet_logic import WalletLinks
 
@@ -33,10 +36,11 @@ class Opened:
     wallets: Wallets
     farms: Farms
     kyc: Kyc
+    members: Members
 
 
 def open_users(base: Base) -> Opened:
-    """Returns wallets, farms and KYC."""
+    """Returns wallets, farms, KYC and who manages whom."""
     origins = base.settings.web_origins
     derivation = HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=b"farmgate kyc")
     envelope = Envelope(derivation.derive(base.secrets.key))
@@ -44,11 +48,12 @@ def open_users(base: Base) -> Opened:
         Wallets(origins[0] if origins else _ORIGIN, base.settings.chain_id),
         Farms(base.database, base.clock, base.ids),
         Kyc(base.database, envelope, base.clock, base.ids),
+        Members(base.database),
     )
 
 
 def part(base: Base, opened: Opened | None = None, matching: Matching | None = None) -> Part:
-    """Returns profiles, wallets, farms and KYC.
+    """Returns profiles, wallets, farms, KYC and organisations.
 
     Args:
         base: What it builds on.
@@ -58,8 +63,11 @@ def part(base: Base, opened: Opened | None = None, matching: Matching | None = N
     opened = opened or open_users(base)
     if matching is not None:
         opened.kyc.listen(_limiter(opened.kyc, matching))
+    organizations = Organizations(base.database, base.clock, base.ids)
     return Part(
         servicers=[
+            OrganizationServicer(organizations, base.pager),
+            InvitationServicer(organizations, base.pager),
             UserService(Profiles(base.database)),
             WalletLinkServicer(WalletLinks(base.database, opened.wallets, base.clock)),
             FarmServicer(opened.farms, base.pager),

@@ -147,6 +147,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nobody decides an own case. Code PERMISSION_DENIED."""
     REASON_WALLET_CHALLENGE_EXPIRED: _Reason.ValueType  # 213
     """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
+    REASON_ORG_LAST_MANAGER: _Reason.ValueType  # 214
+    """The organisation would be left without a manager. Code FAILED_PRECONDITION."""
     REASON_INSTRUMENT_UNKNOWN: _Reason.ValueType  # 300
     """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
     REASON_INSTRUMENT_NOT_TRADING: _Reason.ValueType  # 301
@@ -489,6 +491,8 @@ REASON_SELF_REVIEW_FORBIDDEN: Reason.ValueType  # 212
 """Nobody decides an own case. Code PERMISSION_DENIED."""
 REASON_WALLET_CHALLENGE_EXPIRED: Reason.ValueType  # 213
 """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
+REASON_ORG_LAST_MANAGER: Reason.ValueType  # 214
+"""The organisation would be left without a manager. Code FAILED_PRECONDITION."""
 REASON_INSTRUMENT_UNKNOWN: Reason.ValueType  # 300
 """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
 REASON_INSTRUMENT_NOT_TRADING: Reason.ValueType  # 301
