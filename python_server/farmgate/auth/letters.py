@@ -146,7 +146,7 @@ class Letters:
     def _addressee(
         self, transaction: Connection, letter: Letter, now: datetime
     ) -> User | Literal["elsewhere"] | None:
-        """Returns who gets the letter, None when nobody should, or that another process sends it."""
+        """Returns who gets the letter; None when nobody should, or that it is sent elsewhere."""
         user = self._users.by_email(transaction, letter.email)
         wanted = {"PENDING_EMAIL"} if letter.purpose == VERIFY else {"PENDING_EMAIL", "ACTIVE"}
         if user is None or user.status not in wanted or letter.expires_at <= now:
