@@ -159,7 +159,7 @@ class Settings(BaseSettings):
     )
     auth_previous_key_file: Path | None = Field(
         default=None,
-        description="RSA private key, PEM, whose tokens are still taken while keys are changed.",
+        description="Another RSA key, PEM, whose tokens are taken too while keys are changed.",
     )
     auth_issuer: str = Field(default="farmgate", description="Issuer named in tokens.")
     auth_audience: str = Field(default="farmgate", description="Audience named in tokens.")
@@ -235,6 +235,14 @@ class Settings(BaseSettings):
         description="Address that e-mail comes from.",
     )
 
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis that processes share limits by, such as redis://host:6379/0. Empty "
+        "means that each process counts for itself.",
+    )
+    rate_sign_ins_per_min: Count = Field(
+        default=30, description="Sign-ins an address may try in a minute, as Envoy counts them."
+    )
     rate_user_per_min: Count = Field(
         default=1_200, description="Calls a signed-in user may make in a minute."
     )

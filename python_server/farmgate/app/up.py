@@ -173,6 +173,7 @@ def _edge_options(settings: Settings) -> EdgeOptions:
         admin_port=settings.admin_port,
         upstreams=((settings.host, settings.grpc_port),),
         origins=settings.web_origins,
+        sign_ins_per_min_per_ip=settings.rate_sign_ins_per_min,
     )
 
 

@@ -294,6 +294,8 @@ class Endpoint:
         grant = call.grant
         authorise(self._rule, grant.principal if grant else None)
         self._limits.spend(call)
+        if self._limits.is_shared:
+            await self._limits.spend_shared(call)
 
     async def _grant(self, call: Call) -> Grant:
         credentials = call.credentials or ""
