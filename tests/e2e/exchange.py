@@ -19,7 +19,7 @@ from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 
 PASSWORD = "Demo-Pass-2026!"
 DOMAIN = "farmgate.example"
-START_S = 60
+START_S = 120
 
 
 def free_ports(count: int) -> list[int]:
@@ -64,6 +64,7 @@ class Exchange:
             "FARMGATE_ADMIN_PORT": str(admin),
             "FARMGATE_RATE_USER_PER_MIN": "1000000",
             "FARMGATE_RATE_IP_PER_MIN": "100000",
+            "FARMGATE_RATE_SIGN_INS_PER_MIN": "100000",
             "FARMGATE_RATE_ORDERS_PER_S": "1000000",
             **settings,
         }

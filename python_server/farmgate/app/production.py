@@ -1,6 +1,4 @@
-"""What production refuses: demo defaults, and secrets that were not given."""
-
-from __future__ import annotations
+"""What an installation for production must be given, and may not have."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +8,8 @@ if TYPE_CHECKING:
 _SECRET_LENGTH_MIN: Final = 32
 
 
-def not_for_production(settings: Settings) -> list[str]:
-    """Returns the mistakes of settings that production does not start with."""
+def not_for_production(settings: "Settings") -> list[str]:
+    """Returns what is wrong with settings for production, in words."""
     mistakes = []
     if len(settings.secret_key.get_secret_value()) < _SECRET_LENGTH_MIN:
         mistakes.append("FARMGATE_SECRET_KEY must be given in production, 32 characters or more.")

@@ -4,7 +4,6 @@ A setting comes from the environment, under its name in upper case after FARMGAT
 file `.env` in the working directory.
 """
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -19,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from farmgate.app.mistakes import mistyped, words
 from farmgate.app.production import not_for_production
 
 PREFIX: Final = "FARMGATE_"
@@ -110,6 +110,16 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the gRPC port is opened on.")
     grpc_port: Port = Field(default=50051, description="gRPC port; 0 picks a free one.")
     rest_port: Port = Field(default=8080, description="Port of Envoy: REST, gRPC-Web, streams.")
+    stream_port: Port = Field(
+        default=0,
+        description="gRPC port of the processes that serve streams; they share it. 0 lets "
+        "farmgate up pick a free one.",
+    )
+    stream_processes: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=1,
+        description="How many processes farmgate up starts for streams; with 0 the server serves "
+        "them.",
+    )
     metrics_host: str = Field(
         default="127.0.0.1", description="Address the metrics port is opened on."
     )
@@ -370,30 +380,13 @@ def load(
     """
     variables = os.environ if environment is None else environment
     names = set(variables) | (set(dotenv_values(env_file)) if env_file else set())
-    mistakes = _mistyped(names)
+    mistakes = mistyped(names, [PREFIX + field.upper() for field in Settings.model_fields])
     try:
         settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg] # pydantic-settings' own.
     except ValidationError as error:
-        raise SettingsError([*mistakes, *map(_words, error.errors())]) from None
+        raise SettingsError([*mistakes, *(words(one, PREFIX) for one in error.errors())]) from None
     if settings.is_production:
         mistakes += not_for_production(settings)
     if mistakes:
         raise SettingsError(mistakes)
     return settings
-
-
-def _mistyped(names: Iterable[str]) -> list[str]:
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    mistakes = []
-    for name in sorted(names):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "."
-            mistakes.append(f"{name} is not a setting{hint}")
-    return mistakes
-
-
-def _words(error: Any) -> str:
-    place = error["loc"][0] if error["loc"] else ""
-    name = place if str(place).startswith((PREFIX, "DATABASE")) else f"{PREFIX}{place}".upper()
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}."

@@ -38,6 +38,7 @@ class EdgeOptions:
         rest_port: Its port.
         admin_port: Port of Envoy's administration, on loopback.
         upstreams: Host and port of each gRPC server.
+        stream_upstreams: Host and port of those that serve streams; none when the servers do.
         origins: Origins of web pages that may call.
         calls_per_s_per_ip: Calls an address may make in a second.
         sign_ins_per_min_per_ip: Calls an address may make in a minute of what guesses at passwords,
@@ -53,6 +54,7 @@ class EdgeOptions:
     rest_port: int
     admin_port: int
     upstreams: tuple[tuple[str, int], ...]
+    stream_upstreams: tuple[tuple[str, int], ...] = ()
     origins: tuple[str, ...] = ()
     calls_per_s_per_ip: int = 2_000
     sign_ins_per_min_per_ip: int = 30

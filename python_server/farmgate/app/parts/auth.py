@@ -75,7 +75,6 @@ def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part
         required_roles=base.settings.mfa_roles,
     )  # fmt: skip
     keys = ApiKeys(database, ids, clock, revoke)
-    revocations = Revocations(database, users, base.grants, clock)
     return Part(
         servicers=[
             AuthService(sign_in, sessions, recovery, second_factors, keys, base.pager, tokens.jwks)
@@ -83,10 +82,9 @@ def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part
         components=[
             passwords,
             lockouts,
-            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
             Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
-            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
             Periodic("letters", LETTERS_INTERVAL_S, post.send),
+            *listening(base).components,
         ],
     )
 
@@ -121,6 +119,17 @@ def _letters(base: Base) -> Letters:
 def _key(base: Base, purpose: bytes) -> bytes:
     info = b"farmgate " + purpose
     return HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=info).derive(base.secrets.key)
+
+
+def listening(base: Base) -> Part:
+    """Returns what hears of sessions that ended elsewhere; every process that is called has it."""
+    revocations = Revocations(base.database, base.users, base.grants, base.clock)
+    return Part(
+        components=[
+            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
+            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
+        ]
+    )
 
 
 def _sweeper(grants: Grants) -> Callable[[], Awaitable[None]]:
