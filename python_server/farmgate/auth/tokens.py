@@ -18,6 +18,8 @@ from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import is_ulid
 
+# Ours have about 900 characters. JSON that nests deeper than the stack reaches ends the process.
+_TOKEN_CHARS_MAX: Final = 4_096
 _ALGORITHM: Final = "RS256"
 _KEY_BITS_MIN: Final = 2048
 # RFC 9068, section 2.1: a token of another kind is not taken for an access token.
@@ -192,6 +194,8 @@ class Tokens:
 
     def _verified(self, token: str, audience: str, kind: str) -> Claims | None:
         """Returns the claims, or None when anything about the token is wrong but its age."""
+        if len(token) > _TOKEN_CHARS_MAX:
+            return None
         try:
             header = jwt.get_unverified_header(token)
             key = self._public_keys.get(str(header.get("kid")))
