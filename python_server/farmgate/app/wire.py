@@ -167,6 +167,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         notifications.part(base, chain),
         admin.part(base, matching, history, [contracts.count]),
         jobs.work(base),
+        market.work(base),
     ]
     if base.settings.demo:
         parts.append(Part(components=[Seeding(Ground(base, matching))]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import jobs
+from farmgate.app.parts import jobs, market
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings
 from farmgate.jobs.execution import Execution
@@ -22,7 +22,7 @@ def parts(base: Base) -> list[Part]:
     A module's file in `parts` has a function `work` that gives its jobs, its schedules and the
     components that they need; it is called here.
     """
-    return [jobs.work(base)]
+    return [jobs.work(base), market.work(base)]
 
 
 def run(settings: Settings) -> None:

@@ -10,6 +10,9 @@ from farmgate.api.market.v1 import market_pb2
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.market import store
+from farmgate.market.alert_service import AlertMethods
+from farmgate.market.alerts import Alerts
+from farmgate.market.ingestion import Ingestion
 from farmgate.market.messages import (
     commodity_message,
     instrument_message,
@@ -18,6 +21,7 @@ from farmgate.market.messages import (
 )
 from farmgate.market.price_service import PriceMethods, PublicTrades
 from farmgate.market.reference_service import ReferenceMethods
+from farmgate.market.series_service import SeriesMethods
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
 from farmgate.rpc.call import Call
@@ -34,7 +38,7 @@ _CHANNELS_DEFAULT: Final = (
 )
 
 
-class MarketServicer(ReferenceMethods, PriceMethods, Servicer):
+class MarketServicer(ReferenceMethods, PriceMethods, SeriesMethods, AlertMethods, Servicer):
     """Serves `MarketService`.
 
     Args:
@@ -44,6 +48,8 @@ class MarketServicer(ReferenceMethods, PriceMethods, Servicer):
         clock: Tells the time.
         history: Where candles are.
         public_trades: Reads trades.
+        ingestion: Stores prices from outside.
+        alerts: Keeps price alerts.
     """
 
     SERVICE = market_pb2.DESCRIPTOR.services_by_name["MarketService"]
@@ -51,7 +57,7 @@ class MarketServicer(ReferenceMethods, PriceMethods, Servicer):
 
     def __init__(
         self, matching: Matching, database: Database, pager: Pager, clock: Clock, *,
-        history: Database, public_trades: PublicTrades,
+        history: Database, public_trades: PublicTrades, ingestion: Ingestion, alerts: Alerts,
     ) -> None:  # fmt: skip
         self._matching = matching
         self._database = database
@@ -59,6 +65,8 @@ class MarketServicer(ReferenceMethods, PriceMethods, Servicer):
         self._clock = clock
         self._history = history
         self._public_trades = public_trades
+        self._ingestion = ingestion
+        self._alerts = alerts
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call
