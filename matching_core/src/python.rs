@@ -8,6 +8,8 @@ mod engine;
 mod feeds;
 mod follower;
 mod reads;
+mod simulation;
+mod trades;
 
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
@@ -72,6 +74,8 @@ mod _matching {
     use super::feeds::{PyMarketCursor, PyOrderCursor};
     #[pymodule_export]
     use super::follower::PyFollower;
+    #[pymodule_export]
+    use super::simulation::PySimulation;
     #[pymodule_export]
     use super::{JournalFailure, PyRefusal, RefusedError};
 }

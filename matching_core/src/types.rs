@@ -284,6 +284,8 @@ numbered!(
         Normal = 1,
         /// An auction.
         Auction = 2,
+        /// Agreed outside the book.
+        Block = 3,
     }
 );
 

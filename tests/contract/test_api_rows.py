@@ -171,6 +171,7 @@ POST /v1/trading/trades/{trade_id}/review trading.RequestTradeReview
 POST /v1/trading/block-trades trading.ReportBlockTrade
 POST /v1/trading/simulations trading.RunSimulation
 GET /v1/trading/simulations/{simulation_id} trading.GetSimulation
+DELETE /v1/trading/simulations/{simulation_id} trading.CancelSimulation
 GET /v1/trading/simulations/{simulation_id}/stream trading.WatchSimulation
 GET /v1/proofs/orders/{order_id} trading.GetReceipt
 GET /v1/proofs/inclusion/{sequence} trading.GetInclusionProof

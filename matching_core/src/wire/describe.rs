@@ -41,6 +41,7 @@ pub fn describe(refusal: &Refusal, engine: &Engine, order_id: OrderId) -> Denial
         Reason::AmendNotAllowed => denial.and("rule", "name a new price or a new quantity"),
         Reason::TifInvalid => denial.and("time_in_force", ""),
         Reason::IdempotencyKeyReused => denial.and("key", ""),
+        Reason::TradeUnknown => denial.and("trade_id", first),
         _ => denial,
     }
 }

@@ -48,6 +48,8 @@ KINDS: Final[dict[str, Kind]] = {
     "account.status_changed": Kind(CRITICAL, "Account {status}", "The exchange changed the status of your account: {reason}", is_urgent=True),
     "trade.executed": Kind(SUCCESS, "{side} {lots} lots of {symbol}", "{lots} lots of {symbol} at {price}.", "iw"),
     "trade.busted": Kind(CRITICAL, "Trade {trade_id} busted", "Trade {trade_id} in {symbol} was undone: {reason}", is_urgent=True),
+    "trade.corrected": Kind(CRITICAL, "Trade {trade_id} corrected", "Trade {trade_id} in {symbol} was corrected: {reason}", is_urgent=True),
+    "trade.block_reported": Kind(INFO, "Block of {symbol} waits for you", "Somebody reports {lots} lots of {symbol} at {price}: {side}. Report the same to make it a trade.", "iw"),
     "market.halted": Kind(CRITICAL, "{symbol} halted", "Trading in {symbol} was halted: {reason}", "iw", is_urgent=True),
     "market.resumed": Kind(INFO, "{symbol} resumed", "Trading in {symbol} goes on.", "iw"),
     "alert.triggered": Kind(INFO, "{symbol}: {condition} {threshold}", "{symbol} is at {value}. {note}", "iew"),
@@ -82,6 +84,7 @@ KINDS: Final[dict[str, Kind]] = {
     "system.announcement": Kind(INFO, "{title}", "{body}", "ie"),
     "webhook.disabled": Kind(WARN, "Webhook disabled", "The webhook to {url} failed too long and was disabled.", "ie"),
     "admin.chain_stalled": Kind(CRITICAL, "Chain operation stalled", "Operation {operation_id} has waited for an hour.", "ie", is_urgent=True),
+    "admin.trade_review": Kind(WARN, "Review of trade {trade_id}", "A party of trade {trade_id} in {symbol} asks for its review: {reason}", "ie"),
     "admin.kyc_queue": Kind(INFO, "KYC case waiting", "A case for level {level} waits for review.", "i"),
     "admin.config_changed": Kind(WARN, "{key} changed", "{key} is now {value}: {reason}", "ie"),
 }

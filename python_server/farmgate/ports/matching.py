@@ -11,21 +11,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from farmgate import _matching
-from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor
+from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor, Simulation
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.matching_shapes import (
     Block,
+    ExecutedTrade,
     ForwardPosition,
     InstrumentMarket,
     InstrumentRules,
     Risk,
     RiskLimits,
     Switch,
+    TradeSide,
 )
 
 __all__ = [
     "Block",
+    "ExecutedTrade",
     "Follower",
     "ForwardPosition",
     "InstrumentMarket",
@@ -36,7 +39,9 @@ __all__ = [
     "OrderCursor",
     "Risk",
     "RiskLimits",
+    "Simulation",
     "Switch",
+    "TradeSide",
 ]
 
 _REASON_PREFIX: Final = "REASON_"
@@ -202,6 +207,47 @@ class Matching:
         _, _, count = await self._ask(self._engine.cancel_all, account, reason)
         return int(count)
 
+    async def change_trade(
+        self,
+        trade: ExecutedTrade,
+        buyer: TradeSide,
+        seller: TradeSide,
+        *,
+        price_ticks: int,
+        quantity_lots: int,
+    ) -> int:
+        """Corrects a trade, or takes it back when no lots are left; returns the sequence.
+
+        Raises:
+            DomainError: TRADE_ALREADY_CORRECTED; PRICE_RANGE, QUANTITY_MAX or AMEND_NOT_ALLOWED for
+                what it can't become; INSUFFICIENT_FUNDS or INSUFFICIENT_INVENTORY when a party no
+                longer has what it would give back.
+        """
+        submit = self._engine.change_trade
+        answer = await self._ask(submit, trade, buyer, seller, price_ticks, quantity_lots)
+        return int(answer[1])
+
+    async def block_trade(
+        self,
+        instrument: int,
+        *,
+        price_ticks: int,
+        quantity_lots: int,
+        buyer: int,
+        seller: int,
+        key: bytes,
+    ) -> tuple[int, int]:
+        """Settles a trade that two accounts agreed; returns its number and the sequence.
+
+        Raises:
+            DomainError: What keeps either account from it.
+        """
+        submit = self._engine.block_trade
+        number, sequence, _ = await self._ask(
+            submit, instrument, price_ticks, quantity_lots, buyer, seller, key
+        )
+        return int(number), int(sequence)
+
     def risk(self, account: int) -> Risk:
         """Returns the switches and limits of an account.
 
@@ -249,9 +295,9 @@ class Matching:
                 "READ_BEHIND", reached=self._engine.applied_sequence(), wanted=sequence
             ) from None
 
-    def order_book(self, symbol: str, depth: int) -> bytes | None:
-        """Returns the bytes of a GetOrderBookResponse; None for an unknown symbol."""
-        return self._engine.order_book(symbol, depth)
+    def order_book(self, symbol: str, depth: int, owner: int | None = None) -> bytes | None:
+        """Returns a GetOrderBookResponse, with orders for an owner; None for an unknown symbol."""
+        return self._engine.order_book(symbol, depth, owner)
 
     def open_order(self, order_id: int) -> tuple[bytes, int] | None:
         """Returns the bytes of a GetOrderResponse and the account, for an open order."""
@@ -264,6 +310,10 @@ class Matching:
     def instruments(self, symbols: list[str] | None = None) -> list[InstrumentMarket]:
         """Returns instruments with rules and market; unknown symbols are left out."""
         return self._engine.instruments(symbols)
+
+    def instrument_record(self, symbol: str) -> bytes | None:
+        """Returns an instrument's rules for a `Simulation`; None for an unknown symbol."""
+        return self._engine.instrument_record(symbol)
 
     def assets(self) -> list[str]:
         """Returns the codes of the assets; the first has number 1."""

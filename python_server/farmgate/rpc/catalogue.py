@@ -130,6 +130,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "TRADE_ALREADY_CORRECTED": Entry(402, StatusCode.FAILED_PRECONDITION, "The trade was busted or corrected already."),
     "FOUR_EYES_REQUIRED": Entry(403, StatusCode.FAILED_PRECONDITION, "A second person must agree."),
     "BLOCK_BELOW_MINIMUM": Entry(404, StatusCode.INVALID_ARGUMENT, "A block has at least {minimum} lots."),
+    "TRADE_UNKNOWN": Entry(405, StatusCode.NOT_FOUND, "There is no trade {trade_id} of yours."),
     "CONTRACT_STATE": Entry(500, StatusCode.FAILED_PRECONDITION, "The contract is {state}; {action} is possible in {allowed} only."),
     "CONTRACT_INCOMPLETE": Entry(501, StatusCode.FAILED_PRECONDITION, "These terms are missing: {fields}."),
     "NOT_A_PARTY": Entry(502, StatusCode.NOT_FOUND, "You have no such contract."),

@@ -138,6 +138,11 @@ def user_by_account(connection: Connection, account_id: str) -> User | None:
     return _user(connection.execute(_users().where(accounts.c.id == account_id)).first())
 
 
+def user_by_account_number(connection: Connection, number: int) -> User | None:
+    """Returns the user of an account by its number in the matching core, or None."""
+    return _user(connection.execute(_users().where(accounts.c.engine_number == number)).first())
+
+
 def account_numbers(connection: Connection) -> list[int]:
     """Returns the numbers of all accounts that the matching core has opened."""
     query = select(accounts.c.engine_number).where(accounts.c.engine_number.is_not(None))

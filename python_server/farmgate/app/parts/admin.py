@@ -10,9 +10,10 @@ from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.statistics import Counter, Statistics
+from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
 from farmgate.ports.matching import Matching
-from farmgate.trading.facade import History
+from farmgate.trading.facade import History, TradeChanges
 
 
 def part(base: Base, matching: Matching, history: History, counters: list[Counter]) -> Part:
@@ -33,6 +34,8 @@ def part(base: Base, matching: Matching, history: History, counters: list[Counte
         await controls.set_trading(is_enabled=value == "true")
 
     controls = Controls(matching, database, users, clock, ids)
+    changes = TradeChanges(matching, history)
+    trades = TradeControls(changes, database, users, clock, ids)
     configuration = Configuration(database, clock, {"trading.enabled": trading})
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
@@ -42,7 +45,7 @@ def part(base: Base, matching: Matching, history: History, counters: list[Counte
             AuditServicer(database, base.pager),
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
-            MarketControlServicer(controls),
+            MarketControlServicer(controls, trades),
             OperationsServicer(Operations(database, clock), base.pager),
         ]
     )

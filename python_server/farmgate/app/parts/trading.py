@@ -1,13 +1,17 @@
 """Trading's part in the process."""
 
+from sqlalchemy import Connection
+
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.db.engine import Database
 from farmgate.ports.matching import Matching
 from farmgate.trading.accounts import Members, Readable
+from farmgate.trading.agreements import Agreements
 from farmgate.trading.facade import History
 from farmgate.trading.service import OrderEventServicer, TradingServicer
 from farmgate.trading.sessions import Sessions
+from farmgate.trading.simulations import Simulations
 from farmgate.trading.wallet import WalletServicer
 
 
@@ -34,9 +38,25 @@ def part(
     readable = Readable(matching, members)
     schema = Schema(database, may_upgrade=not base.settings.is_production)
     sessions = Sessions(matching)
+
+    def user_of(connection: Connection, account: int) -> str | None:
+        user = base.users.by_account_number(connection, account)
+        return user.id if user else None
+
+    agreements = Agreements(matching, history, base.database, base.clock, base.ids, user_of)
+    simulations = Simulations(matching, base.settings.journal_dir, base.clock, base.ids)
     return Part(
         servicers=[
-            TradingServicer(matching, history, base.pager, sessions, readable),
+            TradingServicer(
+                matching,
+                history,
+                base.pager,
+                sessions,
+                readable,
+                agreements,
+                simulations,
+                base.database,
+            ),
             OrderEventServicer(matching),
             WalletServicer(
                 matching,
@@ -46,5 +66,7 @@ def part(
                 takes_test_deposits=not base.settings.is_production,
             ),
         ],
-        components=[sessions] if database is base.database else [schema, sessions],
+        components=[sessions, simulations]
+        if database is base.database
+        else [schema, sessions, simulations],
     )

@@ -249,6 +249,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A second person must agree. Code FAILED_PRECONDITION."""
     REASON_BLOCK_BELOW_MINIMUM: _Reason.ValueType  # 404
     """The block is too small. Metadata: minimum. Code INVALID_ARGUMENT."""
+    REASON_TRADE_UNKNOWN: _Reason.ValueType  # 405
+    """There is no such trade of the caller. Metadata: trade_id. Code NOT_FOUND."""
     REASON_CONTRACT_STATE: _Reason.ValueType  # 500
     """The contract is not in a state for this. Metadata: state, action, allowed. Code FAILED_PRECONDITION."""
     REASON_CONTRACT_INCOMPLETE: _Reason.ValueType  # 501
@@ -587,6 +589,8 @@ REASON_FOUR_EYES_REQUIRED: Reason.ValueType  # 403
 """A second person must agree. Code FAILED_PRECONDITION."""
 REASON_BLOCK_BELOW_MINIMUM: Reason.ValueType  # 404
 """The block is too small. Metadata: minimum. Code INVALID_ARGUMENT."""
+REASON_TRADE_UNKNOWN: Reason.ValueType  # 405
+"""There is no such trade of the caller. Metadata: trade_id. Code NOT_FOUND."""
 REASON_CONTRACT_STATE: Reason.ValueType  # 500
 """The contract is not in a state for this. Metadata: state, action, allowed. Code FAILED_PRECONDITION."""
 REASON_CONTRACT_INCOMPLETE: Reason.ValueType  # 501
