@@ -96,15 +96,8 @@ class Settings(BaseSettings):
     snapshot_interval_commands: Count = Field(
         default=1_000_000, description="Commands of the matching core between two snapshots."
     )
-    demo_history: bool = Field(
-        default=True,
-        description="Whether the demonstration has two years of prices, written behind its start.",
-    )
-    market_sources_file: Path | None = Field(
-        default=None,
-        description="JSON file of the reference series and of the sources their prices come from; "
-        "docs/market-data.md tells its form. Unset means the demonstration's own, or none.",
-    )
+    demo_history: bool = Field(default=True, description="Whether the demonstration has a past.")
+    market_sources_file: Path | None = Field(None, description="JSON file of price sources.")
     demo: bool = Field(
         default=False,
         description="Whether an empty exchange is filled with the demonstration's instruments, "

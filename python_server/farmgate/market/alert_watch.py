@@ -89,7 +89,7 @@ class AlertWatch:
         cursor = self._matching.watch_market([], _CHANNELS, first)
         take = self._matching.taker(cursor)
         while True:
-            await self._load()
+            await self.load()
             applied = self._matching.applied_sequence()
             data, _, more, lost = take(_BYTES_MAX)
             if data:
@@ -161,7 +161,7 @@ class AlertWatch:
                 state = watching[alert.id].state
                 watching[alert.id] = self._dirty[alert.id] = replace(alert, state=state)
 
-    async def _load(self) -> None:
+    async def load(self) -> None:
         """Reads the alerts again when somebody changed them."""
         now_s = self._clock.monotonic()
         if not self._is_stale and now_s - self._loaded_s < _RELOAD_S:

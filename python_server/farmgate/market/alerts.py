@@ -94,7 +94,7 @@ class Alerts:
             if is_series and series_store.series(connection, wanted.symbol) is None:
                 raise DomainError("NOT_FOUND", resource="reference series", id=wanted.symbol)
             if alert_store.count(connection, user_id) >= ALERTS_MAX:
-                raise DomainError("ALERT_LIMIT", limit=ALERTS_MAX)
+                raise DomainError("ALERT_LIMIT", maximum=ALERTS_MAX)
             alert_store.add(connection, alert)
             effect.record(connection, alert, resource=f"alert/{alert.id}")
 

@@ -7,11 +7,48 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0134"
-down_revision = "0133"
+down_revision = "0100"
 branch_labels = None
 depends_on = None
 
 _BigKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _create_runs() -> None:
+    op.create_table(
+        "ingestion_runs",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("source_id", sa.String(length=64), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("page_count", sa.Integer(), nullable=False),
+        sa.Column("stored_count", sa.Integer(), nullable=False),
+        sa.Column("unchanged_count", sa.Integer(), nullable=False),
+        sa.Column("quarantined_count", sa.Integer(), nullable=False),
+        sa.Column("rejected_count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ingestion_runs")),
+    )
+    op.create_index(op.f("ix_ingestion_runs_source_id"), "ingestion_runs", ["source_id", "id"])
+    op.create_table(
+        "ingestion_rejects",
+        sa.Column("id", _BigKey, nullable=False),
+        sa.Column("run_id", sa.String(length=26), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("raw", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ingestion_rejects")),
+    )
+    op.create_index(op.f("ix_ingestion_rejects_run_id"), "ingestion_rejects", ["run_id"])
+    op.create_table(
+        "series_gaps",
+        sa.Column("series_id", sa.String(length=64), nullable=False),
+        sa.Column("missing_on", sa.String(length=10), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("filled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("series_id", "missing_on", name=op.f("pk_series_gaps")),
+    )
 
 
 def upgrade() -> None:
@@ -60,40 +97,7 @@ def upgrade() -> None:
         "price_observations",
         ["series_id", "status", "valid_on"],
     )
-    op.create_table(
-        "ingestion_runs",
-        sa.Column("id", sa.String(length=26), nullable=False),
-        sa.Column("source_id", sa.String(length=64), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("outcome", sa.String(length=12), nullable=False),
-        sa.Column("reason", sa.String(length=300), nullable=False),
-        sa.Column("page_count", sa.Integer(), nullable=False),
-        sa.Column("stored_count", sa.Integer(), nullable=False),
-        sa.Column("unchanged_count", sa.Integer(), nullable=False),
-        sa.Column("quarantined_count", sa.Integer(), nullable=False),
-        sa.Column("rejected_count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_ingestion_runs")),
-    )
-    op.create_index(op.f("ix_ingestion_runs_source_id"), "ingestion_runs", ["source_id", "id"])
-    op.create_table(
-        "ingestion_rejects",
-        sa.Column("id", _BigKey, nullable=False),
-        sa.Column("run_id", sa.String(length=26), nullable=False),
-        sa.Column("line", sa.Integer(), nullable=False),
-        sa.Column("reason", sa.String(length=200), nullable=False),
-        sa.Column("raw", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_ingestion_rejects")),
-    )
-    op.create_index(op.f("ix_ingestion_rejects_run_id"), "ingestion_rejects", ["run_id"])
-    op.create_table(
-        "series_gaps",
-        sa.Column("series_id", sa.String(length=64), nullable=False),
-        sa.Column("missing_on", sa.String(length=10), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("filled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("series_id", "missing_on", name=op.f("pk_series_gaps")),
-    )
+    _create_runs()
 
 
 def downgrade() -> None:
