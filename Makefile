@@ -98,6 +98,10 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 	scripts/determinism 200000
 	python -m pytest --quiet $(PYTEST_FLAGS)
 
+.PHONY: soak-streams
+soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
+	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
+
 # What the core's correctness rests on, in its long forms. A stopped differential run goes on.
 DIFFERENTIAL_COMMANDS ?= 100000000
 PROPERTY_CASES ?= 50000
@@ -135,6 +139,16 @@ fuzz: $(CARGO_FUZZ) ## Fuzz records, messages, the journal and streams of comman
 .PHONY: bench-core
 bench-core: ## Measure the core against the reference book.
 	cargo bench --quiet --bench core
+	cargo bench --quiet --bench special
+
+.PHONY: bench-peers
+bench-peers: ## Measure the core beside other engines on the same workloads.
+	cd benchmarks/peers && cargo build --quiet --release && mkdir -p target/workloads \
+	  && target/release/farmgate_peers generate target/workloads
+	cd benchmarks/peers/java && mvn -q -B package dependency:build-classpath -Dmdep.outputFile=target/classpath
+	$(PYTHON) -m venv benchmarks/peers/target/venv
+	benchmarks/peers/target/venv/bin/pip install --quiet LightMatchingEngine==2019.1.4
+	$(PYTHON) benchmarks/peers/compare.py
 
 .PHONY: bench-entry
 bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an echo server.

@@ -71,7 +71,7 @@ mod _matching {
     #[pymodule_export]
     use super::engine::PyEngine;
     #[pymodule_export]
-    use super::feeds::{PyMarketCursor, PyOrderCursor};
+    use super::feeds::{PyMarketCursor, PyOrderCursor, PyWatcher};
     #[pymodule_export]
     use super::follower::PyFollower;
     #[pymodule_export]

@@ -42,7 +42,7 @@ def up_command(
     ] = True,
     bots: Annotated[bool, typer.Option(help="Let market makers trade.")] = False,
 ) -> None:
-    """Run everything on this machine: server, worker, projector and Envoy, until Ctrl-C."""
+    """Run everything on this machine, with Envoy, until Ctrl-C."""
     settings = load()
     raise SystemExit(up.run(settings, demo=demo and not settings.is_production, bots=bots))
 
@@ -51,6 +51,14 @@ def up_command(
 def serve() -> None:
     """Run the gRPC server and the matching core."""
     process.run(load())
+
+
+@app.command()
+def stream() -> None:
+    """Serve streams of market data, orders and notifications; several may share the port."""
+    from farmgate.app import streaming  # noqa: PLC0415 - Only this role needs it.
+
+    streaming.run(load())
 
 
 @app.command()

@@ -25,6 +25,7 @@ from farmgate.ports.matching_shapes import (
     Switch,
     TradeSide,
 )
+from farmgate.ports.wakeups import WakeUps
 
 __all__ = [
     "Block",
@@ -45,8 +46,6 @@ __all__ = [
 ]
 
 _REASON_PREFIX: Final = "REASON_"
-# Watchers are woken this often at most; between two wakes their updates gather.
-_FEED_WINDOW_S: Final = 0.005
 # A read that must show what was acknowledged waits no longer than this.
 _READ_WAIT_S: Final = 1.0
 
@@ -67,8 +66,7 @@ class Matching:
     def __init__(self, engine: _matching.Engine) -> None:
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._watchers: set[asyncio.Future[None]] = set()
-        self._wake: asyncio.TimerHandle | None = None
+        self._wakeups = WakeUps()
 
     @classmethod
     def open(
@@ -95,9 +93,7 @@ class Matching:
         self._drain()
         if self._loop:
             self._loop.remove_reader(self._engine.fileno())
-        if self._wake:
-            self._wake.cancel()
-        self._wake_watchers()
+        self._wakeups.now()
 
     async def _ask(self, submit: Callable[..., None], *arguments: Any) -> Any:
         future = asyncio.get_running_loop().create_future()
@@ -371,25 +367,8 @@ class Matching:
 
     async def feeds_moved(self, timeout_s: float) -> bool:
         """Waits until feeds move on; False when the time ran out first."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watchers.add(future)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await future
-        except TimeoutError:
-            return False
-        finally:
-            self._watchers.discard(future)
-        return True
+        return await self._wakeups.moved(timeout_s)
 
     def _drain(self) -> None:
-        if self._engine.drain() and self._watchers and self._wake is None:
-            assert self._loop, "Only a started core drains."
-            self._wake = self._loop.call_later(_FEED_WINDOW_S, self._wake_watchers)
-
-    def _wake_watchers(self) -> None:
-        self._wake = None
-        watchers, self._watchers = self._watchers, set()
-        for future in watchers:
-            if not future.done():
-                future.set_result(None)
+        if self._engine.drain():
+            self._wakeups.soon()

@@ -22,7 +22,7 @@ class BookMethods:
     ) -> AsyncIterator[trading_pb2.WatchOrderBookResponse]:
         symbol = request.symbol
         cursor = self._matching.watch_market([symbol], _BOOK_CHANNEL, request.from_sequence)
-        async for data in steps(self._matching, cursor, _beat, _end):
+        async for data, _ in steps(self._matching, cursor, _beat, _end):
             for update in market_pb2.WatchMarketResponse.FromString(data).updates:
                 if update.end_reason:
                     return

@@ -4,18 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Final
 
-from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import DecodeError
 from sqlalchemy import Connection, Row
 
-from farmgate.api.trading.v1 import events_pb2, trading_pb2
+from farmgate.api.trading.v1 import trading_pb2
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.ports.matching import Matching
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
-from farmgate.rpc.registry import Servicer
-from farmgate.rpc.streams import sse_event, sse_open, steps
 from farmgate.trading import store
 from farmgate.trading.accounts import Readable, own_account
 from farmgate.trading.agreements import Agreements
@@ -27,6 +24,7 @@ from farmgate.trading.risk import AccountMethods
 from farmgate.trading.sessions import Sessions
 from farmgate.trading.simulation_service import SimulationMethods
 from farmgate.trading.simulations import Simulations
+from farmgate.trading.stream_service import OrderStreamServicer
 from farmgate.trading.tables import STATUS_EXECUTED
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -41,7 +39,9 @@ def _key(call: Call) -> bytes:
     return (call.idempotency_key or "").encode("ascii", "replace")
 
 
-class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMethods, Servicer):
+class TradingServicer(
+    AccountMethods, PartyMethods, SimulationMethods, BookMethods, OrderStreamServicer
+):
     """Serves `TradingService`.
 
     Args:
@@ -55,7 +55,6 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
         database: Where calls are recorded.
     """
 
-    SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
     RAW_METHODS = frozenset({
         "AmendOrder", "BatchCreateOrders", "CancelOrder", "CreateOrder", "MassCancel",
         "OrderSession",
@@ -71,6 +70,7 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
         readable: Readable, agreements: Agreements, simulations: Simulations,
         database: Database,
     ) -> None:  # fmt: skip
+        super().__init__(matching, readable)
         self._agreements = agreements
         self._simulations = simulations
         self._database = database
@@ -78,7 +78,6 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
         self._sessions = sessions
         self._history = history
         self._pager = pager
-        self._readable = readable
         self._instruments = Instruments(matching)
 
     async def CreateOrder(self, request: bytes, call: Call) -> bytes:
@@ -225,13 +224,6 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
         number = caller.account_number if caller else None
         return _NOBODY if number is None else number
 
-    async def WatchOrders(
-        self, request: trading_pb2.WatchOrdersRequest, call: Call
-    ) -> AsyncIterator[trading_pb2.WatchOrdersResponse]:
-        account, _ = await self._readable.account(call, request.account_id)
-        async for data in self._order_steps(account, request.from_sequence):
-            yield trading_pb2.WatchOrdersResponse.FromString(data)
-
     async def _canceller(self, request: bytes, call: Call) -> int:
         """Returns the account to cancel for: who manages an organisation may for its members."""
         own = own_account(call)
@@ -247,10 +239,6 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
             return own
         return found[1]
 
-    def _order_steps(self, account: int, from_sequence: int) -> AsyncIterator[bytes]:
-        cursor = self._matching.watch_orders(account, from_sequence)
-        return steps(self._matching, cursor, order_beat, order_end)
-
     async def _expected(self, call: Call, required: int) -> int:
         """Returns the sequence at which the caller sees its own last order event."""
         await self._matching.caught_up()
@@ -265,45 +253,3 @@ class TradingServicer(AccountMethods, PartyMethods, SimulationMethods, BookMetho
         if number is None:
             raise DomainError("INSTRUMENT_UNKNOWN", symbol=symbol)
         return number
-
-
-def order_beat(sequence: int) -> bytes:
-    """Returns a heartbeat of the stream of orders."""
-    update = trading_pb2.OrderUpdate(sequence=sequence, heartbeat=True)
-    return trading_pb2.WatchOrdersResponse(updates=[update]).SerializeToString()
-
-
-def order_end(reason: str) -> bytes:
-    """Returns the last update of a stream of orders."""
-    update = trading_pb2.OrderUpdate(end_reason=reason)
-    return trading_pb2.WatchOrdersResponse(updates=[update]).SerializeToString()
-
-
-class OrderEventServicer(Servicer):
-    """Serves `OrderEventService`: the stream of orders for a browser's EventSource.
-
-    Args:
-        matching: The core.
-    """
-
-    SERVICE = events_pb2.DESCRIPTOR.services_by_name["OrderEventService"]
-
-    def __init__(self, matching: Matching) -> None:
-        self._matching = matching
-
-    async def StreamOrderEvents(
-        self, request: events_pb2.StreamOrderEventsRequest, call: Call
-    ) -> AsyncIterator[HttpBody]:
-        from_sequence = call.resume_after + 1 if call.resume_after else request.from_sequence
-        cursor = self._matching.watch_orders(own_account(call), from_sequence)
-        yield sse_open()
-        async for data in steps(self._matching, cursor, order_beat, order_end):
-            updates = trading_pb2.WatchOrdersResponse.FromString(data).updates
-            events = (sse_event(_event_name(update), update.sequence, update) for update in updates)
-            yield HttpBody(data=b"".join(events))
-
-
-def _event_name(update: trading_pb2.OrderUpdate) -> str:
-    if update.end_reason:
-        return "end"
-    return "heartbeat" if update.heartbeat else "orders"

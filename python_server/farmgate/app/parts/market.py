@@ -20,9 +20,10 @@ from farmgate.market.alerts import Alerts
 from farmgate.market.collecting import Collector
 from farmgate.market.fetching import Fetcher
 from farmgate.market.ingestion import Ingestion
-from farmgate.market.service import MarketEventServicer, MarketServicer
+from farmgate.market.service import MarketServicer
 from farmgate.market.settling import Settling
 from farmgate.market.sources import EmbeddedSource, Sources
+from farmgate.market.stream_service import MarketEventServicer
 from farmgate.ports.matching import Matching
 from farmgate.trading import store as trading_store
 from farmgate.trading.candles import counting_trades

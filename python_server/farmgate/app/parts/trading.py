@@ -9,9 +9,10 @@ from farmgate.ports.matching import Matching
 from farmgate.trading.accounts import Members, Readable
 from farmgate.trading.agreements import Agreements
 from farmgate.trading.facade import History
-from farmgate.trading.service import OrderEventServicer, TradingServicer
+from farmgate.trading.service import TradingServicer
 from farmgate.trading.sessions import Sessions
 from farmgate.trading.simulations import Simulations
+from farmgate.trading.stream_service import OrderEventServicer
 from farmgate.trading.wallet import WalletServicer
 
 
