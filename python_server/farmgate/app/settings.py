@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     snapshot_interval_commands: Count = Field(
         default=1_000_000, description="Commands of the matching core between two snapshots."
     )
+    demo_history: bool = Field(default=True, description="Whether the demonstration has a past.")
+    market_sources_file: Path | None = Field(None, description="JSON file of price sources.")
     demo: bool = Field(
         default=False,
         description="Whether an empty exchange is filled with the demonstration's instruments, "

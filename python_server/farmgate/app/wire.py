@@ -77,6 +77,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         admin.part(base, matching, history, [contracts.count]),
         ai.part(base, CandlePrices(base.database, history_database)),
         jobs.work(base),
+        market.work(base),
     ]
     if base.settings.demo:
         parts.append(Part(components=[Seeding(Ground(base, matching))]))
