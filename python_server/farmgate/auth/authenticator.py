@@ -92,13 +92,14 @@ class Authenticator:
             raise DomainError("TOKEN_INVALID")
         if session.expires_at <= self._clock.now():
             raise DomainError("TOKEN_EXPIRED")
-        user = self._holder(connection, claims.user_id)
-        if claims.session_version < user.session_version:
-            raise DomainError("TOKEN_INVALID")
-        return _Found(user, session)
+        return _Found(self._holder(connection, claims.user_id, claims.session_version), session)
 
-    def _holder(self, connection: Connection, user_id: str) -> User:
+    def _holder(
+        self, connection: Connection, user_id: str, session_version: int | None = None
+    ) -> User:
         user = self._users.by_id(connection, user_id)
+        if user and session_version is not None and session_version < user.session_version:
+            raise DomainError("TOKEN_INVALID")
         if user and user.status in {"SUSPENDED", "LOCKED"}:
             raise DomainError("ACCOUNT_SUSPENDED")
         if user is None or user.status != "ACTIVE":
