@@ -40,6 +40,8 @@ pub fn describe(refusal: &Refusal, engine: &Engine, order_id: OrderId) -> Denial
         Reason::OrderTypeUnsupported => denial.and("feature", "order type"),
         Reason::AmendNotAllowed => denial.and("rule", "name a new price or a new quantity"),
         Reason::TifInvalid => denial.and("time_in_force", ""),
+        Reason::DailyLimit => denial.and("maximum", decimal::money(first)),
+        Reason::KycLevelRequired => denial.and("level", first).and("actual", "lower"),
         Reason::IdempotencyKeyReused => denial.and("key", ""),
         _ => denial,
     }

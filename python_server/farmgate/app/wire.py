@@ -51,7 +51,6 @@ from farmgate.rpc.paging import Pager
 from farmgate.rpc.registry import Router, Servicer
 from farmgate.rpc.shapes import Shapes
 from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
-from farmgate.trading.facade import TradingAccounts
 from farmgate.users.facade import Users
 
 _REPLIES_PURGE_INTERVAL_S: Final = 600.0
@@ -151,19 +150,21 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     chain = blockchain.open_chain(base)
     history, history_database = trading.open_history(base)
     people = users.open_users(base)
+    levels = trading.open_levels(base, matching, people.kyc)
     parts = [
         core.part(matching),
-        users.part(base, people, matching),
-        auth.part(base, accounts or TradingAccounts(matching), people.wallets),
+        users.part(base, people),
+        auth.part(base, accounts or levels, people.wallets),
         market.part(base, matching),
-        trading.part(base, matching, history, history_database, people.members),
+        trading.part(base, matching, history, history_database, people),
         blockchain.part(base, chain),
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
-        admin.part(base, matching, history, [contracts.count]),
+        admin.part(base, matching, history, [contracts.count], levels.run),
     ]
     if base.settings.demo:
         parts.append(Part(components=[Seeding(Ground(base, matching))]))
+    parts.append(trading.keep_levels(levels))
     return parts
 
 

@@ -43,6 +43,8 @@ KINDS: Final[dict[str, Kind]] = {
     "kyc.approved": Kind(SUCCESS, "Level {level} granted", "Your application for level {level} was approved."),
     "kyc.rejected": Kind(WARN, "Application rejected", "Your application for level {level} was rejected: {reason}"),
     "kyc.revoked": Kind(CRITICAL, "Level revoked", "Your level {level} was revoked: {reason}", is_urgent=True),
+    "wallet.deposit": Kind(SUCCESS, "{amount} {asset} came in", "{amount} {asset} were credited to your account."),
+    "wallet.withdrawal": Kind(INFO, "{amount} {asset} went out", "{amount} {asset} were taken out of your account."),
     "wallet.linked": Kind(INFO, "Wallet linked", "The wallet {address} is now yours on Farmgate."),
     "wallet.unlinked": Kind(WARN, "Wallet unlinked", "The wallet {address} is no longer linked."),
     "account.status_changed": Kind(CRITICAL, "Account {status}", "The exchange changed the status of your account: {reason}", is_urgent=True),

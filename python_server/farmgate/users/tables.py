@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -64,6 +65,10 @@ accounts: Final = Table(
     Column("user_id", Ulid, ForeignKey("users.id"), nullable=False, unique=True),
     # Number in the matching core; NULL until the core has opened the account.
     Column("engine_number", BigKey, nullable=True, unique=True),
+    # Whether its owner agreed on limits other than those of the KYC level, as market makers do.
+    Column(
+        "has_own_limits", Boolean(create_constraint=False), nullable=False, server_default=false()
+    ),
     Column("created_at", UtcTime, nullable=False),
 )
 
