@@ -55,7 +55,8 @@ fn funds(
 ) -> Denial {
     let [needed, available, _] = refusal.values;
     let code = refusal.asset.and_then(|asset| engine.asset_code(asset)).unwrap_or_default();
-    let is_cash = spec.is_none_or(|spec| refusal.asset == Some(spec.quote_asset));
+    // A commodity's code names its grade and place, such as CORN.US2Y.CHI.
+    let is_cash = spec.map_or(!code.contains('.'), |spec| refusal.asset == Some(spec.quote_asset));
     // Commodities are kept in thousandths of their unit, cash in ten-thousandths.
     let scale = if is_cash { 4 } else { 3 };
     let amount = |value: i64| decimal::format(value.into(), scale, scale);

@@ -156,6 +156,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people),
         auth.part(base, accounts or levels, people.wallets),
         market.part(base, matching),
+        users.goods(base, matching, market.unit_of),
         trading.part(base, matching, history, history_database, people),
         blockchain.part(base, chain),
         contracts.part(base, matching, chain, people),

@@ -75,6 +75,7 @@ KINDS: Final[dict[str, Kind]] = {
     "settlement.accepted": Kind(INFO, "Statement on {number} accepted", "Statement {statement} on contract {number} was accepted."),
     "settlement.paid": Kind(SUCCESS, "Statement on {number} paid", "{net} {currency} were paid on contract {number}."),
     "dispute.opened": Kind(WARN, "Dispute on {number}", "A dispute was opened on contract {number}."),
+    "receipt.issued": Kind(SUCCESS, "Receipt {number}", "{quantity} {unit} of {asset} lie in store for you.", "ie"),
     "forecast.updated": Kind(INFO, "New forecast for {symbol}", "The forecast for {symbol} was renewed.", "i"),
     "forecast.breach": Kind(WARN, "{symbol} left its forecast", "{symbol} left the 90 % interval of its forecast.", "i"),
     "model.promoted": Kind(INFO, "Model {version} in use", "Forecasts of {symbol} come from model {version}.", "i"),

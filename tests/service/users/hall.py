@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
@@ -17,6 +17,7 @@ from farmgate.app.settings import Settings
 from farmgate.ports.clock import Clock
 from farmgate.trading.facade import Projector
 from farmgate.trading.funds import Funds
+from farmgate.users.receipt_logic import Receipts
 from farmgate.users.tables import users as user_table
 from service.trading.market import RULES, SYMBOL
 from support import Api, SignedIn, running
@@ -34,12 +35,14 @@ class Hall:
         self.matching = parts["matching"]
         self.levels = parts["levels"]
         self.funds = parts["funds"]
+        self.receipts = parts["receipts"]
 
     async def person(self, level: int = 2, role: int = types_pb2.ROLE_FARMER) -> SignedIn:
         """Registers somebody of a level."""
         person = await self.api.person(role=role)
         if level != 1:
             await self.set_user(person, kyc_level=level)
+            await self.levels.run()
         return await self.again(person)
 
     async def set_user(self, person: SignedIn, **values: Any) -> None:
@@ -101,6 +104,10 @@ class Hall:
         )
 
 
+def _unit_of(_connection: Connection, commodity: str) -> str:
+    return "bu" if commodity == "CORN" else ""
+
+
 @asynccontextmanager
 async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hall]:
     """Runs a hall for the length of a block."""
@@ -113,12 +120,15 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         history, database = trading.open_history(base)
         clock, ids = base.clock, base.ids
         funds = Funds(base.database, matching, clock, ids, people.kyc.allowances)
-        found.update(matching=matching, levels=levels, funds=funds, database=database)
+        receipts = Receipts(base.database, matching, clock, ids, _unit_of)
+        found.update(matching=matching, levels=levels, funds=funds, receipts=receipts)
+        found.update(database=database)
         return [
             core.part(matching),
             users.part(base, people),
             auth.part(base, levels, people.wallets),
             trading.part(base, matching, history, database, people),
+            users.goods(base, matching, _unit_of),
         ]
 
     async with running(wire.build(settings, clock=clock, parts=parts)) as api:

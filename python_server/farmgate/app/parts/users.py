@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from farmgate.app.parts.base import Base, Part
 from farmgate.jobs.periodic import Periodic
+from farmgate.ports.matching import Matching
 from farmgate.users.envelope import Envelope
 from farmgate.users.facade import Profiles, User, Wallets
 from farmgate.users.farm_logic import Farms
@@ -18,11 +19,14 @@ from farmgate.users.kyc_service import KycReviewServicer, KycServicer
 from farmgate.users.org_logic import Organizations
 from farmgate.users.org_service import InvitationServicer, OrganizationServicer
 from farmgate.users.reach import Members
+from farmgate.users.receipt_logic import Receipts, Units
+from farmgate.users.receipt_service import ReceiptServicer
 from farmgate.users.service import UserService
 from farmgate.users.wallet_logic import WalletLinks
 
 _KEY_BYTES: Final = 32
 _EXPIRY_S: Final = 3_600.0
+_RECEIPTS_S: Final = 30.0
 _ORIGIN: Final = "http://localhost"
 
 
@@ -70,6 +74,21 @@ def part(base: Base, opened: Opened | None = None) -> Part:
             KycReviewServicer(opened.kyc, base.pager),
         ],
         components=[Periodic("KYC expiry", _EXPIRY_S, opened.kyc.expire)],
+    )
+
+
+def goods(base: Base, matching: Matching, units: Units) -> Part:
+    """Returns warehouse receipts.
+
+    Args:
+        base: What it builds on.
+        matching: The core, where the goods are balances.
+        units: Tells in which unit a commodity is counted.
+    """
+    receipts = Receipts(base.database, matching, base.clock, base.ids, units)
+    return Part(
+        servicers=[ReceiptServicer(receipts, base.pager)],
+        components=[Periodic("receipts", _RECEIPTS_S, receipts.run)],
     )
 
 
