@@ -108,6 +108,10 @@ bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an 
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py
 
+.PHONY: bench-jobs
+bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
+	python benchmarks/jobs.py
+
 .PHONY: edge-config
 edge-config: $(VENV)/.built ## Render envoy/ for production.
 	$(BIN)/farmgate edge-config envoy

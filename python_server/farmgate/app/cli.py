@@ -42,7 +42,7 @@ def up_command(
     ] = True,
     bots: Annotated[bool, typer.Option(help="Let market makers trade.")] = False,
 ) -> None:
-    """Run everything on this machine: server, projector and Envoy, until Ctrl-C."""
+    """Run everything on this machine: server, worker, projector and Envoy, until Ctrl-C."""
     settings = load()
     raise SystemExit(up.run(settings, demo=demo and not settings.is_production, bots=bots))
 
@@ -51,6 +51,14 @@ def up_command(
 def serve() -> None:
     """Run the gRPC server and the matching core."""
     process.run(load())
+
+
+@app.command()
+def worker() -> None:
+    """Do background jobs: schedules, e-mail, reports and whatever waits in the queues."""
+    from farmgate.app import worker as role  # noqa: PLC0415 - Only this role needs it.
+
+    role.run(load())
 
 
 @app.command()

@@ -78,6 +78,21 @@ class Settings(BaseSettings):
         description="Database of the history of trading, as FARMGATE_DATABASE_URL. Empty means "
         "history.db in the data folder beside SQLite, else the database itself.",
     )
+    jobs_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Database in which workers keep their queues, as FARMGATE_DATABASE_URL. Empty "
+        "means jobs.db in the data folder beside SQLite, else the database itself.",
+    )
+    jobs_in_process: bool = Field(
+        default=False,
+        description="Whether the server runs all background jobs itself, without a worker.",
+    )
+    worker_name: str = Field(
+        default="worker",
+        pattern=r"^[\w.-]{1,60}$",
+        description="Name of this worker. Each worker has its own and keeps it over restarts, so "
+        "that it goes on with what it was at.",
+    )
     snapshot_interval_commands: Count = Field(
         default=1_000_000, description="Commands of the matching core between two snapshots."
     )
@@ -258,7 +273,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as smtp://host:587")
         return value
 
-    @field_validator("database_url", "history_url")
+    @field_validator("database_url", "history_url", "jobs_url")
     @classmethod
     def _check_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value():
@@ -297,6 +312,14 @@ class Settings(BaseSettings):
             # A file of its own: the projector's long transactions would hold up everybody else.
             return f"sqlite:///{self.data_dir / 'history.db'}"
         return self.database_address
+
+    @property
+    def jobs_address(self) -> str:
+        """Returns the address of the workers' database, the default included."""
+        given = self.jobs_url.get_secret_value() or self.database_url.get_secret_value()
+        if not given or (given.startswith("sqlite") and not self.jobs_url.get_secret_value()):
+            return f"sqlite:///{self.data_dir / 'jobs.db'}"
+        return given
 
     @property
     def journal_dir(self) -> Path:

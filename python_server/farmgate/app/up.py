@@ -76,7 +76,11 @@ async def _start(settings: Settings, running: list[Part | Edge], *, demo: bool, 
     await server.start()
     await _serving(settings, server)
     projector = Part("project", folder, variables)
-    others = [projector, Part("bots", folder, variables)] if bots else [projector]
+    others = [projector]
+    if not settings.jobs_in_process:
+        others.append(Part("worker", folder, variables))
+    if bots:
+        others.append(Part("bots", folder, variables))
     for part in others:
         running.append(part)
         await part.start()

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
+from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
 from farmgate.app.parts import (
     admin,
@@ -18,6 +17,7 @@ from farmgate.app.parts import (
     blockchain,
     contracts,
     core,
+    jobs,
     market,
     notifications,
     trading,
@@ -25,37 +25,30 @@ from farmgate.app.parts import (
 )
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
-from farmgate.app.secrets import Secrets, load_secrets
 from farmgate.app.seeding.ground import Ground
 from farmgate.app.seeding.runner import Seeding
 from farmgate.app.server import GrpcServer
-from farmgate.app.settings import Settings, SettingsError
+from farmgate.app.settings import Settings
 from farmgate.auth.facade import (
     Accounts,
-    Authenticator,
-    SigningKeyError,
-    Tokens,
 )
 from farmgate.db.engine import Database, ping
 from farmgate.health.facade import Check, Health
 from farmgate.health.service import HealthService
+from farmgate.jobs.execution import Execution
+from farmgate.jobs.in_process import InProcess
 from farmgate.jobs.periodic import Periodic
 from farmgate.ports.clock import Clock, SystemClock
-from farmgate.ports.ids import UlidSource
-from farmgate.rpc.access import Grants
 from farmgate.rpc.addresses import Addresses
 from farmgate.rpc.idempotency import Idempotency
 from farmgate.rpc.interceptors import Collaborators
 from farmgate.rpc.limits import Limits, Rates
-from farmgate.rpc.paging import Pager
 from farmgate.rpc.registry import Router, Servicer
 from farmgate.rpc.shapes import Shapes
 from farmgate.telemetry.metrics import MetricsServer, RpcMetrics
-from farmgate.users.facade import Users
 
 _REPLIES_PURGE_INTERVAL_S: Final = 600.0
 _GRANTS_SWEEP_INTERVAL_S: Final = 60.0
-_FOLDER_MODE: Final = 0o700
 
 
 class Application:
@@ -67,13 +60,15 @@ class Application:
         servicers: What it asks.
         server: Listens.
         components: Everything that starts and stops, the server last.
+        jobs: Runs the jobs of this process.
     """
 
     def __init__(
         self, base: Base, router: Router, servicers: Sequence[Servicer], server: GrpcServer,
-        components: Sequence[Component],
+        components: Sequence[Component], jobs: InProcess,
     ) -> None:  # fmt: skip
         self.base = base
+        self.jobs = jobs
         self.router = router
         self.servicers = servicers
         self._server = server
@@ -117,7 +112,7 @@ def build(
         SettingsError: A key is not usable, or the journal is damaged or held by another process.
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
-    base = _base(settings, clock or SystemClock())
+    base = open_base(settings, clock or SystemClock())
     made = parts(base) if parts else _parts(base, accounts)
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
     checks += [check for part in made for check in part.checks]
@@ -140,8 +135,18 @@ def build(
         Periodic("replies", _REPLIES_PURGE_INTERVAL_S, idempotency.purge),
     ]
     components += [component for part in made for component in part.components]
-    components.append(server)
-    return Application(base, router, servicers, server, components)
+    runner = _runner(base, made)
+    components += [runner, server]
+    return Application(base, router, servicers, server, components, runner)
+
+
+def _runner(base: Base, parts: Sequence[Part]) -> InProcess:
+    """Returns what runs the jobs that need the core, or all of them when there is no worker."""
+    has_all = base.settings.jobs_in_process
+    bound = [job for part in parts for job in part.jobs if has_all or job.kind.queue.needs_core]
+    schedules = [one for part in parts for one in part.schedules] if has_all else []
+    execution = Execution(base.database, base.clock, bound, "serve")
+    return InProcess(base.database, base.clock, execution, base.jobs, schedules)
 
 
 def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
@@ -162,45 +167,12 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
         admin.part(base, matching, history, [contracts.count], levels.run),
+        jobs.work(base),
     ]
     if base.settings.demo:
         parts.append(Part(components=[Seeding(Ground(base, matching))]))
     parts.append(trading.keep_levels(levels))
     return parts
-
-
-def _base(settings: Settings, clock: Clock) -> Base:
-    settings.data_dir.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    secrets = load_secrets(settings)
-    database = Database(settings.database_address, threads=settings.database_threads)
-    users = Users()
-    tokens = _tokens(settings, secrets, clock)
-    return Base(
-        settings=settings,
-        secrets=secrets,
-        clock=clock,
-        ids=UlidSource(clock),
-        database=database,
-        pager=Pager(secrets.key),
-        metrics=CollectorRegistry(),
-        users=users,
-        tokens=tokens,
-        grants=Grants(Authenticator(database, users, tokens, clock), clock),
-    )
-
-
-def _tokens(settings: Settings, secrets: Secrets, clock: Clock) -> Tokens:
-    try:
-        return Tokens(
-            secrets.signing_pem,
-            secrets.previous_pem,
-            issuer=settings.auth_issuer,
-            audience=settings.auth_audience,
-            access_ttl_s=settings.auth_access_ttl_s,
-            clock=clock,
-        )
-    except SigningKeyError as error:
-        raise SettingsError([f"The key that signs tokens: {error}"]) from error
 
 
 def _chain(base: Base, idempotency: Idempotency) -> Collaborators:

@@ -16,6 +16,8 @@ from farmgate.market.messages import (
     price_message,
     ticker_message,
 )
+from farmgate.market.reference_service import ReferenceMethods
+from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
@@ -31,22 +33,24 @@ _CHANNELS_DEFAULT: Final = (
 )
 
 
-class MarketServicer(Servicer):
+class MarketServicer(ReferenceMethods, Servicer):
     """Serves `MarketService`.
 
     Args:
         matching: The core.
         database: Where descriptions are kept.
         pager: Signs page tokens.
+        clock: Tells the time.
     """
 
     SERVICE = market_pb2.DESCRIPTOR.services_by_name["MarketService"]
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
 
-    def __init__(self, matching: Matching, database: Database, pager: Pager) -> None:
+    def __init__(self, matching: Matching, database: Database, pager: Pager, clock: Clock) -> None:
         self._matching = matching
         self._database = database
         self._pager = pager
+        self._clock = clock
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
 from farmgate.db.schema import metadata
 
@@ -33,4 +33,45 @@ instruments: Final = Table(
     Column("delivery_start", String(10), nullable=False),
     Column("delivery_end", String(10), nullable=False),
     Column("version", Integer, nullable=False),
+)
+
+grades: Final = Table(
+    "grades",
+    metadata,
+    # "CORN.US2Y": the commodity and the code.
+    Column("id", String(64), primary_key=True),
+    Column("commodity_code", String(32), nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("standard", String(16), nullable=False),
+    # JSON, a list of objects with the fields of `GradeSpec`.
+    Column("specs", Text, nullable=False),
+    Column("schedule_id", String(64), nullable=False),
+)
+
+# Never changed once a grade or a contract names it: another version has another ID.
+discount_schedules: Final = Table(
+    "discount_schedules",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("commodity_code", String(32), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("effective_from", String(10), nullable=False),
+    # JSON, a list of objects with the fields of `DiscountRule`.
+    Column("rules", Text, nullable=False),
+)
+
+locations: Final = Table(
+    "locations",
+    metadata,
+    Column("code", String(16), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("latitude", String(12), nullable=False),
+    Column("longitude", String(12), nullable=False),
+    Column("timezone", String(40), nullable=False),
+    Column("capacity_t", Integer, nullable=False),
+    # Per unit, in ten-thousandths of the currency.
+    Column("freight_differential_minor", BigInteger, nullable=False),
 )

@@ -7,6 +7,8 @@ from farmgate.admin.announcements import Announcements
 from farmgate.admin.configuration import Apply, Configuration
 from farmgate.admin.control_service import MarketControlServicer
 from farmgate.admin.controls import Controls
+from farmgate.admin.operations import Operations
+from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.statistics import Counter, Statistics
@@ -53,5 +55,6 @@ def part(
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
             MarketControlServicer(controls),
+            OperationsServicer(Operations(database, clock), base.pager),
         ]
     )

@@ -11,6 +11,8 @@ from farmgate.app.settings import Settings
 from farmgate.auth.facade import Tokens
 from farmgate.db.engine import Database
 from farmgate.health.facade import Check
+from farmgate.jobs.kinds import Job, Schedule
+from farmgate.jobs.queue import JobQueue
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids
 from farmgate.rpc.access import Grants
@@ -33,6 +35,7 @@ class Base:
     users: Users
     tokens: Tokens
     grants: Grants
+    jobs: JobQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,12 @@ class Part:
         servicers: Answer RPCs.
         components: Start in this order, after those of earlier parts and before the server.
         checks: What its health depends on.
+        jobs: What it does in the background; a worker does those that need no core.
+        schedules: When it does so by itself.
     """
 
     servicers: Sequence[Servicer] = ()
     components: Sequence[Component] = ()
     checks: Sequence[Check] = ()
+    jobs: Sequence[Job] = ()
+    schedules: Sequence[Schedule] = ()

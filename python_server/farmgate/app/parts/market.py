@@ -18,7 +18,7 @@ def part(base: Base, matching: Matching) -> Part:
     """Returns prices, books and their stream."""
     return Part(
         servicers=[
-            MarketServicer(matching, base.database, base.pager),
+            MarketServicer(matching, base.database, base.pager, base.clock),
             MarketEventServicer(matching),
         ]
     )

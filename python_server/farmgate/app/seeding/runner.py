@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from farmgate.app.seeding import books, instruments, people
+from farmgate.app.seeding import books, grades, instruments, people, places
 from farmgate.app.seeding.ground import Ground, Seed
 from farmgate.app.seeding.tables import seeds
 from farmgate.telemetry.logs import logger
@@ -14,6 +14,8 @@ from farmgate.telemetry.logs import logger
 # Each after those it builds on.
 SEEDS: Final = (
     Seed("instruments", instruments.plant),
+    Seed("places", places.plant),
+    Seed("grades", grades.plant),
     Seed("people", people.plant),
     Seed("books", books.plant),
 )

@@ -1808,6 +1808,33 @@ class ListGradesResponse(_message.Message):
 Global___ListGradesResponse: _TypeAlias = ListGradesResponse  # noqa: Y015
 
 @_typing.final
+class DiscountBand(_message.Message):
+    """One band of a rule. A value on a bound counts to the band that is nearer to the basis."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    to: _builtins.str
+    """Upper bound, as a decimal."""
+    value: _builtins.str
+    """Discount of the whole band, as a decimal."""
+    def __init__(
+        self,
+        *,
+        to: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscountBand: _TypeAlias = DiscountBand  # noqa: Y015
+
+@_typing.final
 class DiscountRule(_message.Message):
     """One rule of a schedule."""
 
@@ -1821,6 +1848,7 @@ class DiscountRule(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
     REJECT_BEYOND_FIELD_NUMBER: _builtins.int
+    BANDS_FIELD_NUMBER: _builtins.int
     parameter: _builtins.str
     """Parameter."""
     direction: _builtins.str
@@ -1837,6 +1865,12 @@ class DiscountRule(_message.Message):
     """STEP_UP or PRO_RATA_TENTH."""
     reject_beyond: _builtins.str
     """Value beyond which the load may be refused; empty for none."""
+    @_builtins.property
+    def bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___DiscountBand]:
+        """Discounts by value, where the steps are not even; past the last band each begun step adds
+        per_step to its discount.
+        """
+
     def __init__(
         self,
         *,
@@ -1848,10 +1882,11 @@ class DiscountRule(_message.Message):
         kind: _builtins.str = ...,
         rounding: _builtins.str = ...,
         reject_beyond: _builtins.str = ...,
+        bands: _abc.Iterable[Global___DiscountBand] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "direction", b"direction", "kind", b"kind", "parameter", b"parameter", "per_step", b"per_step", "reject_beyond", b"reject_beyond", "rounding", b"rounding", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bands", b"bands", "basis", b"basis", "direction", b"direction", "kind", b"kind", "parameter", b"parameter", "per_step", b"per_step", "reject_beyond", b"reject_beyond", "rounding", b"rounding", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1890,6 +1925,7 @@ class GetDiscountScheduleResponse(_message.Message):
     COMMODITY_CODE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
     """Schedule ID."""
     name: _builtins.str
@@ -1898,6 +1934,8 @@ class GetDiscountScheduleResponse(_message.Message):
     """Commodity."""
     version: _builtins.int
     """Version."""
+    effective_from: _builtins.str
+    """Day from which contracts may name it, YYYY-MM-DD. What a contract or grade names never changes."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___DiscountRule]:
         """Rules."""
@@ -1910,10 +1948,11 @@ class GetDiscountScheduleResponse(_message.Message):
         commodity_code: _builtins.str = ...,
         version: _builtins.int = ...,
         rules: _abc.Iterable[Global___DiscountRule] | None = ...,
+        effective_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commodity_code", b"commodity_code", "name", b"name", "rules", b"rules", "schedule_id", b"schedule_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commodity_code", b"commodity_code", "effective_from", b"effective_from", "name", b"name", "rules", b"rules", "schedule_id", b"schedule_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
