@@ -57,6 +57,7 @@ docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_errors_doc.py
 	PYTHONPATH=python_server python scripts/generate_settings_doc.py
 	PYTHONPATH=python_server python scripts/generate_openapi.py
+	python scripts/generate_postman.py
 
 .PHONY: up
 up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.
@@ -94,11 +95,60 @@ test-tools: ## Install the servers and the browser that tests use.
 .PHONY: test
 test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 	cargo test --quiet --profile fast
+	scripts/determinism 200000
 	python -m pytest --quiet $(PYTEST_FLAGS)
+
+.PHONY: soak-streams
+soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
+	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
+
+# What the core's correctness rests on, in its long forms. A stopped differential run goes on.
+DIFFERENTIAL_COMMANDS ?= 100000000
+PROPERTY_CASES ?= 50000
+DETERMINISM_COMMANDS ?= 10000000
+
+.PHONY: differential
+differential: ## Run the engine against the oracle, 100 million commands.
+	mkdir -p target
+	FARMGATE_DIFFERENTIAL_COMMANDS=$(DIFFERENTIAL_COMMANDS) FARMGATE_DIFFERENTIAL_THREADS=2 \
+	FARMGATE_DIFFERENTIAL_PROGRESS=$(CURDIR)/target/differential.progress \
+	  cargo test --quiet --profile fast --test differential -- --nocapture test_engine_agrees_with_the_oracle
+
+.PHONY: properties
+properties: ## Hold the core's invariants against ten million commands.
+	FARMGATE_PROPERTY_CASES=$(PROPERTY_CASES) cargo test --quiet --profile fast --test properties
+
+.PHONY: determinism
+determinism: ## Compare debug and release builds over ten million commands.
+	scripts/determinism $(DETERMINISM_COMMANDS) release
+
+# Without a nightly compiler; the code is free of `unsafe`, so there is nothing for a sanitizer.
+FUZZ_SECONDS ?= 60
+CARGO_FUZZ = target/tools/bin/cargo-fuzz
+
+$(CARGO_FUZZ):
+	cargo install --quiet --locked --root target/tools --version 0.13.1 cargo-fuzz
+
+.PHONY: fuzz
+fuzz: $(CARGO_FUZZ) ## Fuzz records, messages, the journal and streams of commands.
+	for target in codec wire journal commands; do \
+	  RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) fuzz run --fuzz-dir matching_core/fuzz --sanitizer none $$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=2400 -print_final_stats=1; \
+	done
 
 .PHONY: bench-core
 bench-core: ## Measure the core against the reference book.
 	cargo bench --quiet --bench core
+	cargo bench --quiet --bench special
+
+.PHONY: bench-peers
+bench-peers: ## Measure the core beside other engines on the same workloads.
+	cd benchmarks/peers && cargo build --quiet --release && mkdir -p target/workloads \
+	  && target/release/farmgate_peers generate target/workloads
+	cd benchmarks/peers/java && mvn -q -B package dependency:build-classpath -Dmdep.outputFile=target/classpath
+	$(PYTHON) -m venv benchmarks/peers/target/venv
+	benchmarks/peers/target/venv/bin/pip install --quiet LightMatchingEngine==2019.1.4
+	$(PYTHON) benchmarks/peers/compare.py
 
 .PHONY: bench-entry
 bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an echo server.
@@ -107,6 +157,15 @@ bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an 
 .PHONY: bench-boundary
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py
+
+# The rivals and what they need, apart from the product's packages.
+$(VENV)/bench/.synced: $(VENV)/.synced pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --target $(VENV)/bench --group bench
+	touch $@
+
+.PHONY: bench-forecast
+bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts against a random walk and rivals.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/forecast.py --rivals AutoTheta,AutoETS $(BENCH_FLAGS)
 
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.

@@ -14,7 +14,7 @@ from farmgate.api.health.v1 import health_pb2_grpc
 from farmgate.api.trading.v1 import trading_pb2_grpc
 from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2_grpc
-from farmgate.app.wire import Application
+from farmgate.app.application import Application
 from farmgate.errors import DomainError
 
 PASSWORD = "seven green tractors"

@@ -9,7 +9,8 @@
 use crate::instrument::InstrumentSpec;
 use crate::ladder::Ladder;
 use crate::stops::Stops;
-use crate::types::{PriceTicks, Sequence, Side, TimestampNs};
+use crate::trade_change::TradeChange;
+use crate::types::{PriceTicks, Sequence, Side, TimestampNs, TradeKind};
 
 /// What an instrument traded on one day, counted in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,21 @@ impl DayFigures {
         self.volume_lots += u64::from(lots);
         self.notional_ticks += i128::from(price.0) * i128::from(lots);
         self.trade_count += 1;
+    }
+
+    /// Corrects the figures of the day that a trade was made on. The prices that were shown as
+    /// open, high, low and last stay: the engine does not know those before.
+    pub(crate) fn change(&mut self, day: u64, change: &TradeChange) {
+        if day != self.day || change.kind == TradeKind::Block {
+            return;
+        }
+        let ticks = |price: PriceTicks, lots: u32| i128::from(price.0) * i128::from(lots);
+        let (lots, new_lots) = (change.quantity.0, change.new_quantity.0);
+        self.volume_lots = (self.volume_lots + u64::from(new_lots)).saturating_sub(lots.into());
+        self.notional_ticks += ticks(change.new_price, new_lots) - ticks(change.price, lots);
+        if change.is_bust() {
+            self.trade_count = self.trade_count.saturating_sub(1);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod decode;
 use crate::command::{Command, CommandKey, NewOrder};
 use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
+use crate::trade_change::{BlockTrade, TradeChange};
 use crate::types::{Allocation, PriceTicks, QuantityLots, SelfTradePrevention, Side, TimestampNs};
 
 pub use self::decode::{Records, decode};
@@ -36,6 +37,8 @@ const ADVANCE_TIME: u8 = 11;
 /// An instrument with its band and its way to share; without them it is [`DEFINE_INSTRUMENT`].
 const DEFINE_INSTRUMENT_2: u8 = 12;
 const SET_RISK_LIMITS: u8 = 13;
+const CHANGE_TRADE: u8 = 14;
+const BLOCK_TRADE: u8 = 15;
 
 const POST_ONLY: u8 = 1;
 const REDUCE_ONLY: u8 = 2;
@@ -116,8 +119,37 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             out.extend_from_slice(&[SET_PHASE, phase.number()]);
             put_u32(out, instrument.0);
         }
+        Command::ChangeTrade(change) => encode_change(change, out),
+        Command::BlockTrade(block) => encode_block(block, out),
         Command::AdvanceTime => out.push(ADVANCE_TIME),
     }
+}
+
+fn encode_change(change: &TradeChange, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[CHANGE_TRADE, change.kind.number()]);
+    put_u64(out, change.trade_id);
+    put_u32(out, change.instrument.0);
+    put_u64(out, change.traded_at.0);
+    for (price, lots) in [(change.price, change.quantity), (change.new_price, change.new_quantity)]
+    {
+        put_i64(out, price.0);
+        put_u32(out, lots.0);
+    }
+    for side in [&change.buyer, &change.seller] {
+        put_u32(out, side.account.0);
+        put_i64(out, side.fee_minor);
+        put_i64(out, side.deposit_minor);
+    }
+}
+
+fn encode_block(block: &BlockTrade, out: &mut Vec<u8>) {
+    out.push(BLOCK_TRADE);
+    put_u32(out, block.instrument.0);
+    put_i64(out, block.price.0);
+    for number in [block.quantity.0, block.buyer.0, block.seller.0] {
+        put_u32(out, number);
+    }
+    put_key(out, block.key);
 }
 
 fn encode_risk(command: &Command, out: &mut Vec<u8>) {
@@ -146,11 +178,24 @@ pub(crate) fn put_risk_limits(out: &mut Vec<u8>, limits: &RiskLimits) {
     put_i64(out, limits.max_position_lots);
 }
 
-fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
-    let extras = order.stop_price != PriceTicks(0)
+fn has_extras(order: &NewOrder) -> bool {
+    order.stop_price != PriceTicks(0)
         || order.display != QuantityLots(0)
         || order.min_quantity != QuantityLots(0)
-        || order.expire_time != TimestampNs(0);
+        || order.expire_time != TimestampNs(0)
+}
+
+/// Tells whether an instrument has neither a band nor another way to share than by time.
+fn is_plain(spec: &InstrumentSpec) -> bool {
+    spec.band_ticks == 0
+        && spec.volatility_auction_ns == 0
+        && spec.allocation == Allocation::Fifo
+        && spec.fifo_percent == 0
+        && spec.share_min_lots == 0
+}
+
+fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
+    let extras = has_extras(order);
     let keyed = order.key != CommandKey::default();
     let mut flags = 0;
     for (set, bit) in [
@@ -190,11 +235,7 @@ fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
 }
 
 fn encode_instrument(spec: &InstrumentSpec, out: &mut Vec<u8>) {
-    let plain = spec.band_ticks == 0
-        && spec.volatility_auction_ns == 0
-        && spec.allocation == Allocation::Fifo
-        && spec.fifo_percent == 0
-        && spec.share_min_lots == 0;
+    let plain = is_plain(spec);
     let code = if plain { DEFINE_INSTRUMENT } else { DEFINE_INSTRUMENT_2 };
     out.extend_from_slice(&[code, spec.kind.number(), spec.phase.number()]);
     for number in [spec.number.0, spec.base_asset.0, spec.quote_asset.0, spec.deposit_bps] {

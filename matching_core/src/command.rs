@@ -2,6 +2,7 @@
 
 use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
+use crate::trade_change::{BlockTrade, TradeChange};
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderType, OwnerNumber,
     Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side, Switch, TimeInForce, TimestampNs,
@@ -12,7 +13,7 @@ pub const CLIENT_ORDER_ID_BYTES_MAX: usize = 36;
 
 /// An ID that a client chose: up to 36 printable ASCII bytes, empty for none. Fixed size, so that
 /// a command is copied without allocation.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 // Whole words: copied soon after it is written, as it often is, an odd tail would be read across
 // several writes, and that waits for memory.
 #[repr(align(8))]
@@ -216,6 +217,10 @@ pub enum Command {
         /// Phase.
         phase: Phase,
     },
+    /// Take a trade back or correct it.
+    ChangeTrade(Box<TradeChange>),
+    /// Settle a trade that was agreed outside the book.
+    BlockTrade(Box<BlockTrade>),
     /// Say what time it is: orders whose time has run out expire.
     AdvanceTime,
 }

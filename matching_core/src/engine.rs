@@ -11,6 +11,8 @@ mod allocation;
 mod amend;
 mod auction;
 mod audit;
+mod blocks;
+mod changes;
 mod checks;
 mod closing;
 mod control;
@@ -102,6 +104,8 @@ pub struct Engine {
     pub(crate) expiries: BTreeSet<(TimestampNs, OrderId)>,
     /// Auctions that end by themselves, by time and book.
     pub(crate) auctions: BTreeSet<(TimestampNs, usize)>,
+    /// Trades that were taken back or corrected, which happens once to each.
+    pub(crate) changed_trades: BTreeSet<u64>,
     /// Books in which the present command's trades reached stops.
     due_books: Vec<usize>,
     scratch: Vec<u32>,
@@ -143,6 +147,7 @@ impl Engine {
             answers: Answers::new(),
             expiries: BTreeSet::new(),
             auctions: BTreeSet::new(),
+            changed_trades: BTreeSet::new(),
             due_books: Vec::new(),
             scratch: Vec::new(),
         }
@@ -266,6 +271,8 @@ impl Engine {
             }
             Command::DefineInstrument(spec) => self.define_instrument(spec, sink),
             Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase, sink),
+            Command::ChangeTrade(change) => self.change_trade(change, sink),
+            Command::BlockTrade(block) => self.block_trade(block, sink),
             Command::AdvanceTime => self.advance_time(sink),
         }
     }
@@ -381,6 +388,7 @@ pub(crate) const fn key_of(command: &Command) -> CommandKey {
         Command::CancelOrder { key, .. }
         | Command::AmendOrder { key, .. }
         | Command::Transfer { key, .. } => *key,
+        Command::BlockTrade(block) => block.key,
         _ => CommandKey(0),
     }
 }

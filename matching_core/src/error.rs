@@ -136,6 +136,10 @@ reasons! {
     AmountOverflow = 347,
     /// The self-trade prevention is unknown.
     SelfTradeModeInvalid = 348,
+    /// The trade was busted or corrected already.
+    TradeAlreadyCorrected = 402,
+    /// There is no such trade of the caller. Metadata: `trade_id`.
+    TradeUnknown = 405,
 }
 
 /// A refusal: the reason and the numbers its message mentions, in the core's own units.
@@ -157,7 +161,7 @@ reasons! {
 /// | `VersionConflict` | expected, actual |
 /// | `BatchTooLarge` | count, maximum |
 /// | `KycLevelRequired` | level |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// Why.
     pub reason: Reason,

@@ -5,6 +5,7 @@
 
 use crate::command::ClientOrderId;
 use crate::error::Refusal;
+use crate::trade_change::TradeChange;
 use crate::types::{
     AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, OrderType,
     Phase, PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce, TimestampNs,
@@ -43,7 +44,7 @@ pub struct Outcome {
 }
 
 /// An order as it stands after an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OrderState {
     /// Order.
     pub order_id: OrderId,
@@ -118,7 +119,7 @@ pub enum OrderEvent {
 }
 
 /// A trade between two orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trade {
     /// Number of the trade in its shard, from 1.
     pub trade_id: u64,
@@ -138,12 +139,16 @@ pub struct Trade {
     pub maker_account: AccountNumber,
     /// Its fee in minor units of the quote asset; negative for a rebate.
     pub maker_fee_minor: i64,
+    /// What a forward keeps of it as deposit, in minor units of the quote asset.
+    pub maker_deposit_minor: i64,
     /// Order that came in.
     pub taker_order: OrderId,
     /// Its account.
     pub taker_account: AccountNumber,
     /// Its fee in minor units of the quote asset.
     pub taker_fee_minor: i64,
+    /// What a forward keeps of it as deposit, in minor units of the quote asset.
+    pub taker_deposit_minor: i64,
 }
 
 /// Why a balance moved.
@@ -162,11 +167,13 @@ pub enum PostingKind {
     Hold = 5,
     /// No longer set aside.
     Release = 6,
+    /// A trade was taken back or corrected.
+    Reversal = 7,
 }
 
 /// One movement of one balance. Over one command and one asset the movements of `total` add up to
 /// what came in from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Posting {
     /// Account.
     pub account: AccountNumber,
@@ -202,6 +209,10 @@ pub trait Sink {
     /// A trade happened; both orders' fills follow.
     fn trade(&mut self, trade: &Trade) {
         let _ = trade;
+    }
+    /// A trade of before was taken back or corrected.
+    fn trade_change(&mut self, change: &TradeChange) {
+        let _ = change;
     }
     /// The quantity open at a price changed; 0 means the price is gone.
     fn level(

@@ -4,6 +4,7 @@
 //! data moves in steps of a group: levels are conflated within it, trades never. Steps are encoded
 //! once, however many watch. Memory is bounded: whoever falls too far behind is told.
 
+pub(crate) mod encode;
 pub mod market;
 pub mod orders;
 
@@ -11,6 +12,7 @@ use self::market::MarketFeeds;
 use self::orders::OrderFeeds;
 use crate::engine::Engine;
 use crate::event::{OrderEvent, OrderState, Sink, Trade};
+use crate::trade_change::TradeChange;
 use crate::types::{
     AccountNumber, InstrumentNumber, Phase, PriceTicks, Sequence, Side, TimestampNs,
 };
@@ -56,6 +58,10 @@ impl Sink for Feeds {
 
     fn trade(&mut self, trade: &Trade) {
         self.market.trade(trade, self.time);
+    }
+
+    fn trade_change(&mut self, change: &TradeChange) {
+        self.market.change(change.instrument);
     }
 
     fn level(

@@ -12,6 +12,7 @@ use crate::event::{OrderEvent, OrderState, Posting, Sink, Trade};
 use crate::journal::JournalError;
 use crate::journal::reader::{DurableMark, JournalReader};
 use crate::runtime::store;
+use crate::trade_change::TradeChange;
 use crate::types::{AccountNumber, OrderId, Sequence, TimestampNs};
 
 /// When something happened.
@@ -23,6 +24,17 @@ pub struct Moment {
     pub time_ns: u64,
 }
 
+/// An order that changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed {
+    /// When it changed last.
+    pub last: Moment,
+    /// Sequence at which it came in; 0 when that was in an earlier block.
+    pub came_in: u64,
+    /// How it stands.
+    pub state: OrderState,
+}
+
 /// What changed between two watermarks.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -32,10 +44,12 @@ pub struct Block {
     pub commands: u64,
     /// Accounts opened, with their public IDs.
     pub accounts: Vec<(AccountNumber, [u8; 16])>,
-    /// Orders as they stand after the block, by ID, with their last change.
-    pub orders: BTreeMap<OrderId, (Moment, OrderState)>,
+    /// Orders as they stand after the block, by ID.
+    pub orders: BTreeMap<OrderId, Changed>,
     /// Trades, in order.
     pub trades: Vec<(Moment, Trade)>,
+    /// Trades of this block or before that were taken back or corrected, in order.
+    pub changes: Vec<(Moment, TradeChange)>,
     /// Movements of balances, in order.
     pub postings: Vec<(Moment, Posting)>,
     now: Moment,
@@ -47,12 +61,19 @@ impl Sink for Block {
         self.commands = self.commands.saturating_add(1);
     }
 
-    fn order(&mut self, _event: OrderEvent, state: &OrderState, _trade: Option<&Trade>) {
-        self.orders.insert(state.order_id, (self.now, *state));
+    fn order(&mut self, event: OrderEvent, state: &OrderState, _trade: Option<&Trade>) {
+        let is_new = matches!(event, OrderEvent::Accepted | OrderEvent::Rejected);
+        let before = self.orders.get(&state.order_id).map_or(0, |changed| changed.came_in);
+        let came_in = if is_new { self.now.sequence } else { before };
+        self.orders.insert(state.order_id, Changed { last: self.now, came_in, state: *state });
     }
 
     fn trade(&mut self, trade: &Trade) {
         self.trades.push((self.now, *trade));
+    }
+
+    fn trade_change(&mut self, change: &TradeChange) {
+        self.changes.push((self.now, *change));
     }
 
     fn posting(&mut self, posting: &Posting) {

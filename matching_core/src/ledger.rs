@@ -59,6 +59,13 @@ impl Position {
         self.bought_lots - self.sold_lots
     }
 
+    /// Takes a trade back: what it earned or lost since is gone with it.
+    pub(crate) fn undo(&mut self, side: Side, lots: u32, price: PriceTicks) {
+        self.trade(side.opposite(), lots, price);
+        self.bought_lots -= i64::from(lots);
+        self.sold_lots -= i64::from(lots);
+    }
+
     /// Adds a trade: it opens at its price, or closes at the average price of what is open.
     pub(crate) fn trade(&mut self, side: Side, lots: u32, price: PriceTicks) {
         let net = self.net_lots();

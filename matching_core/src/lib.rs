@@ -12,6 +12,7 @@
 //! * At one price the order with the earlier sequence trades first.
 //! * Nothing leaves the process before the group it belongs to is durable.
 
+pub mod bare;
 mod bitmap;
 mod book;
 pub mod codec;
@@ -19,6 +20,7 @@ pub mod command;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod event_hash;
 pub mod feeds;
 pub mod follow;
 pub mod idempotency;
@@ -32,9 +34,12 @@ pub mod python;
 pub mod reference;
 pub mod risk;
 pub mod runtime;
+pub mod simulation;
 mod slab;
 pub mod snapshot;
 mod stops;
+pub mod trade_change;
 pub mod types;
+pub mod watch;
 pub mod wire;
 pub mod workload;

@@ -9,6 +9,8 @@ mod engine;
 mod feeds;
 mod follower;
 mod reads;
+mod simulation;
+mod trades;
 
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
@@ -70,9 +72,11 @@ mod _matching {
     #[pymodule_export]
     use super::engine::PyEngine;
     #[pymodule_export]
-    use super::feeds::{PyMarketCursor, PyOrderCursor};
+    use super::feeds::{PyMarketCursor, PyOrderCursor, PyWatcher};
     #[pymodule_export]
     use super::follower::PyFollower;
+    #[pymodule_export]
+    use super::simulation::PySimulation;
     #[pymodule_export]
     use super::{JournalFailure, PyRefusal, RefusedError};
 }

@@ -11,6 +11,8 @@
 )]
 
 mod auction;
+mod changes;
+mod control;
 mod entry;
 mod matching;
 mod money;
@@ -24,9 +26,8 @@ use crate::event::{Outcome, Trade};
 use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
 use crate::types::{
-    AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OWN_OWNER, OrderId, OrderStatus,
-    OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce,
-    TimestampNs,
+    AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderStatus, OwnerNumber,
+    PriceTicks, QuantityLots, SelfTradePrevention, Sequence, Side, TimeInForce, TimestampNs,
 };
 
 /// An open order.
@@ -165,6 +166,8 @@ impl Reference {
                 };
                 self.cancel_all(&ids, *reason)
             }
+            Command::ChangeTrade(change) => self.change(change),
+            Command::BlockTrade(block) => self.block(block),
             Command::AdvanceTime => self.expire(),
             _ => self.control(command),
         }
@@ -219,80 +222,6 @@ impl Reference {
 
     fn pay(&mut self, account: AccountNumber, asset: AssetNumber, amount: i128) {
         *self.totals.entry((account, asset)).or_default() += amount;
-    }
-
-    fn control(&mut self, command: &Command) -> Outcome {
-        let number = match command {
-            Command::RegisterAsset { code } => {
-                self.assets.push(code.clone());
-                self.assets.len() as u32
-            }
-            Command::OpenAccount { id, owner, self_trade_prevention, max_open_orders } => {
-                let number = self.accounts.len() as u32;
-                let owner = if *owner == OWN_OWNER { OwnerNumber(number) } else { *owner };
-                self.accounts.push(Account {
-                    id: *id,
-                    owner,
-                    mode: *self_trade_prevention,
-                    max_open_orders: *max_open_orders,
-                    switches: BTreeSet::new(),
-                    limits: RiskLimits::default(),
-                    traded: BTreeMap::new(),
-                });
-                number
-            }
-            Command::SetSwitch { .. } | Command::SetRiskLimits { .. } => self.set_risk(command),
-            Command::Transfer { account, asset, amount, .. } => {
-                let available = self.available(*account, *asset);
-                if available + i128::from(*amount) < 0 {
-                    let values = [-*amount, available as i64, 0];
-                    let refusal = Refusal::of_asset(*asset, Reason::InsufficientFunds, values);
-                    return self.refused(OrderId(0), 0, refusal);
-                }
-                self.pay(*account, *asset, (*amount).into());
-                account.0
-            }
-            Command::DefineInstrument(spec) => {
-                let number = InstrumentNumber(self.specs.len() as u32 + 1);
-                self.specs.push(InstrumentSpec { number, ..(**spec).clone() });
-                number.0
-            }
-            Command::SetPhase { instrument, phase } => {
-                self.timed.remove(instrument);
-                self.specs[instrument.0 as usize - 1].phase = *phase;
-                if *phase == Phase::Open {
-                    self.uncross(*instrument);
-                }
-                instrument.0
-            }
-            _ => 0,
-        };
-        Outcome { order_id: OrderId(number.into()), ..self.outcome(OrderStatus::New) }
-    }
-
-    /// Changes what an account may do; returns its number.
-    fn set_risk(&mut self, command: &Command) -> u32 {
-        match command {
-            Command::SetSwitch { account, switch, is_on } => {
-                let switches = &mut self.accounts[account.0 as usize].switches;
-                if *is_on {
-                    switches.insert(switch.number());
-                } else {
-                    switches.remove(&switch.number());
-                }
-                account.0
-            }
-            Command::SetRiskLimits { account, limits, max_open_orders } => {
-                let found = &mut self.accounts[account.0 as usize];
-                found.max_open_orders = *max_open_orders;
-                found.limits = *limits;
-                if *limits == RiskLimits::default() {
-                    found.traded.clear();
-                }
-                account.0
-            }
-            _ => 0,
-        }
     }
 
     fn outcome(&self, status: OrderStatus) -> Outcome {

@@ -11,7 +11,7 @@ use std::io;
 
 pub(crate) const MAGIC: [u8; 4] = *b"FGSS";
 /// Version of the form. Reading refuses any other; a newer program carries a reader for each.
-pub(crate) const VERSION: u16 = 3;
+pub(crate) const VERSION: u16 = 4;
 pub(crate) const HASH_BYTES: usize = 32;
 /// In place of the position of a record that is not there.
 pub(crate) const NO_RECORD: u32 = u32::MAX;

@@ -286,6 +286,8 @@ numbered!(
         Normal = 1,
         /// An auction.
         Auction = 2,
+        /// Agreed outside the book.
+        Block = 3,
     }
 );
 

@@ -10,7 +10,7 @@ mod mishaps;
 
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::engine::command_key;
-use crate::event::Outcome;
+use crate::event::{Outcome, Trade};
 use crate::instrument::InstrumentSpec;
 use crate::types::{
     AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
@@ -114,12 +114,17 @@ impl Shape {
     };
 }
 
+/// Trades that may still be taken back.
+const TRADES_KEPT: usize = 64;
+
 /// Makes commands, one after the other; it hears the answers, so that it knows what to cancel.
 #[derive(Clone, Debug)]
 pub struct Generator {
     shape: Shape,
+    seed: u64,
     dice: Dice,
     resting: Vec<(OrderId, AccountNumber)>,
+    traded: Vec<(TimestampNs, Trade)>,
     made: u64,
 }
 
@@ -127,7 +132,14 @@ impl Generator {
     /// Returns the generator of a workload.
     #[must_use]
     pub const fn new(shape: Shape, seed: u64) -> Self {
-        Self { shape, dice: Dice::new(seed), resting: Vec::new(), made: 0 }
+        Self {
+            shape,
+            seed,
+            dice: Dice::new(seed),
+            resting: Vec::new(),
+            traded: Vec::new(),
+            made: 0,
+        }
     }
 
     /// Returns the commands that open the market.
@@ -143,10 +155,12 @@ impl Generator {
             id[..4].copy_from_slice(&number.to_le_bytes());
             // In the wild some accounts share an owner.
             let owner = if self.shape.wild { OwnerNumber(1 + number % 3) } else { OWN_OWNER };
+            let mode = if self.shape.wild { 1 + u64::from(number) % 5 } else { 1 };
+            let mode = SelfTradePrevention::from_number(mode);
             commands.push(Command::OpenAccount {
                 id,
                 owner,
-                self_trade_prevention: SelfTradePrevention::CancelNewest,
+                self_trade_prevention: mode.unwrap_or(SelfTradePrevention::CancelNewest),
                 max_open_orders: if self.shape.wild { 15 } else { u32::MAX },
             });
             for asset in [1, 2] {
@@ -167,6 +181,8 @@ impl Generator {
             _ => Allocation::Fifo,
         };
         let shares = allocation != Allocation::Fifo;
+        // Other percentages with every seed.
+        let mut dice = Dice::new(self.seed.rotate_left(32) ^ u64::from(number));
         let band = wild && number != 1;
         let middle = self.middle();
         let reach = (self.shape.distance.cast_signed() + 10) * 2;
@@ -193,8 +209,8 @@ impl Generator {
             band_ticks: if band { 6 } else { 0 },
             volatility_auction_ns: if band { 12_000 } else { 0 },
             allocation,
-            fifo_percent: if shares { 40 } else { 0 },
-            share_min_lots: if shares { 2 } else { 0 },
+            fifo_percent: if shares { dice.below(101) as u8 } else { 0 },
+            share_min_lots: if shares { dice.below(4) as u8 } else { 0 },
             phase: Phase::Open,
         }
     }
@@ -227,6 +243,15 @@ impl Generator {
         if let (Command::NewOrder(order), true) = (command, outcome.status.is_open()) {
             self.resting.push((outcome.order_id, order.account));
         }
+    }
+
+    /// Hears a trade, so that it knows what to take back; the latest are enough.
+    pub fn hear_trade(&mut self, trade: &Trade) {
+        if self.traded.len() >= TRADES_KEPT {
+            let index = self.dice.below(TRADES_KEPT as u64) as usize;
+            self.traded.swap_remove(index);
+        }
+        self.traded.push((self.now(), *trade));
     }
 
     fn pick(&mut self) -> (OrderId, AccountNumber) {

@@ -8,8 +8,9 @@
     reason = "a test says what it expects in few words"
 )]
 
-use matching_core::command::{Command, NewOrder};
+use matching_core::command::{Command, CommandKey, NewOrder};
 use matching_core::error::Reason;
+use matching_core::instrument::InstrumentSpec;
 use matching_core::types::*;
 
 mod market;
@@ -92,4 +93,36 @@ fn test_stops_cascade_in_the_order_of_their_prices() {
     assert_eq!(market.engine.last_trade_price(CORN), Some(PriceTicks(1_802)));
     assert!(market.engine.order(far.order_id).is_none());
     assert!(market.engine.order(near.order_id).is_none());
+}
+
+/// TRD-009: other rules of the instrument since it was entered do not cost a stop its place.
+#[test]
+fn test_fewer_lots_keep_a_stops_place_under_other_rules() {
+    let mut market = Market::new();
+    let mut stop = || {
+        let order = NewOrder {
+            account: BUYER,
+            instrument: CORN,
+            side: Side::Buy,
+            order_type: OrderType::Stop,
+            stop_price: PriceTicks(1_850),
+            quantity: QuantityLots(2),
+            ..NewOrder::BLANK
+        };
+        market.order(order).order_id
+    };
+    let (first, second) = (stop(), stop());
+    let rules = InstrumentSpec { protection_ticks: 5, ..spec("CORN", InstrumentKind::Spot) };
+    assert_eq!(market.apply(Command::DefineInstrument(Box::new(rules))).refusal, None);
+    let fewer = Command::AmendOrder {
+        account: BUYER,
+        order_id: first,
+        price: None,
+        quantity: Some(QuantityLots(1)),
+        expected_version: 0,
+        key: CommandKey(0),
+    };
+    assert_eq!(market.apply(fewer).refusal, None);
+    let waiting: Vec<_> = market.engine.book_orders(CORN).map(|order| order.order_id).collect();
+    assert_eq!(waiting, [first, second]);
 }

@@ -142,7 +142,7 @@ class _Empty(Servicer):
 
 
 def _chain(api: Api) -> Any:
-    from farmgate.app.wire import _chain as chain  # noqa: PLC0415 - Only here.
+    from farmgate.app.application import _chain as chain  # noqa: PLC0415 - Only here.
     from farmgate.rpc.idempotency import Idempotency  # noqa: PLC0415 - Only here.
 
     base = api.application.base

@@ -171,6 +171,7 @@ POST /v1/trading/trades/{trade_id}/review trading.RequestTradeReview
 POST /v1/trading/block-trades trading.ReportBlockTrade
 POST /v1/trading/simulations trading.RunSimulation
 GET /v1/trading/simulations/{simulation_id} trading.GetSimulation
+DELETE /v1/trading/simulations/{simulation_id} trading.CancelSimulation
 GET /v1/trading/simulations/{simulation_id}/stream trading.WatchSimulation
 GET /v1/proofs/orders/{order_id} trading.GetReceipt
 GET /v1/proofs/inclusion/{sequence} trading.GetInclusionProof
@@ -234,6 +235,7 @@ GET /v1/ai/forecast/chart ai.GetForecastChart
 POST /v1/ai/sell-advice ai.SuggestSellTime
 GET /v1/ai/runs/{run_id} ai.GetTrainingRun
 GET /v1/ai/runs/{run_id}/stream ai.WatchTrainingRun
+POST /v1/ai/runs/{run_id}/cancel ai.CancelTrainingRun
 GET /v1/ai/models ai.ListModels
 POST /v1/ai/models/{model_id}/promote ai.PromoteModel
 GET /v1/events/notifications notifications.StreamNotificationEvents

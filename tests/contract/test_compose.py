@@ -20,7 +20,10 @@ OURS = {name: one for name, one in SERVICES.items() if one.get("image") == "farm
 
 
 def test_every_part_is_there() -> None:
-    expected = {"envoy", "server", "worker", "migrate", "postgres", "redis", "kubo", "ethereum"}
+    expected = {
+        "envoy", "server", "stream", "projector", "worker", "migrate", "postgres", "redis", "kubo",
+        "ethereum",
+    }  # fmt: skip
     assert set(SERVICES) == expected
 
 
@@ -53,8 +56,9 @@ def test_production_settings_hold(tmp_path: Path) -> None:
 
 
 def test_envoy_finds_the_server_and_is_believed() -> None:
-    assert {host for host, _ in PRODUCTION.upstreams} <= set(SERVICES)
-    for host, port in PRODUCTION.upstreams:
+    upstreams = (*PRODUCTION.upstreams, *PRODUCTION.stream_upstreams)
+    assert {host for host, _ in upstreams} <= set(SERVICES)
+    for host, port in upstreams:
         assert any(entry.endswith(f":{port}") for entry in SERVICES[host]["ports"])
     assert SERVICES["envoy"]["networks"] == ["edge"]
     assert SERVICES["envoy"]["volumes"] == [f"./envoy:{PRODUCTION.folder}:ro"]

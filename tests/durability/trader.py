@@ -1,7 +1,8 @@
 """A trader for durability tests: opens a core, trades, says what was acknowledged.
 
 Run as a process of its own, so that it can be killed at any instant: `trader.py FOLDER SEED
-[nosync]`. Each line it prints is an acknowledgement: message, sequence, order, status.
+[nosync] [pause=SECONDS]`. Each line it prints is an acknowledgement: message, sequence, order,
+status.
 """
 
 import asyncio
@@ -59,8 +60,12 @@ async def prepare(engine: Engine) -> None:
             await ask(engine.transfer, account, asset, MINOR, f"{account}-{asset}".encode())
 
 
-async def trade(folder: Path, seed: int, *, durable: bool) -> None:
-    """Trades until it is killed."""
+async def trade(folder: Path, seed: int, *, durable: bool, pause_s: float = 0.0) -> None:
+    """Trades until it is killed; with a pause, one message at a time.
+
+    Args:
+        pause_s: Seconds between two messages, so that readers can be away for a while.
+    """
     engine = Engine.open(folder, durable=durable, snapshot_interval_commands=3_000)
     loop = asyncio.get_running_loop()
     loop.add_reader(engine.fileno(), engine.drain)
@@ -75,7 +80,9 @@ async def trade(folder: Path, seed: int, *, durable: bool) -> None:
         engine.order_session(1 + number % ACCOUNTS, message(name, dice), future)
         waiting.append((name, future))
         number += 1
-        if len(waiting) >= WINDOW:
+        if pause_s:
+            await asyncio.sleep(pause_s)
+        if pause_s or len(waiting) >= WINDOW:
             name, future = waiting.pop(0)
             answer = await future
             assert isinstance(answer, bytes), answer
@@ -85,4 +92,9 @@ async def trade(folder: Path, seed: int, *, durable: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(trade(Path(sys.argv[1]), int(sys.argv[2]), durable="nosync" not in sys.argv))
+    given = [float(one[6:]) for one in sys.argv if one.startswith("pause=")]
+    trading = trade(
+        Path(sys.argv[1]), int(sys.argv[2]), durable="nosync" not in sys.argv,
+        pause_s=given[0] if given else 0.0,
+    )  # fmt: skip
+    asyncio.run(trading)

@@ -19,7 +19,7 @@ from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 
 PASSWORD = "Demo-Pass-2026!"
 DOMAIN = "farmgate.example"
-START_S = 60
+START_S = 120
 
 
 def free_ports(count: int) -> list[int]:

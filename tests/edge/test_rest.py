@@ -124,6 +124,13 @@ def test_lists_are_compressed(backend: Backend) -> None:
         assert reply.headers["content-encoding"] == coding
 
 
+@pytest.mark.parametrize("name", ["k$", "a|b", "x^y", "it's", "~"])
+def test_headers_that_grpc_has_no_room_for_are_left_out(backend: Backend, name: str) -> None:
+    """OPS-042: a header that HTTP allows and gRPC does not resets no call."""
+    headers = {"authorization": f"Bearer {token()}", name: "value"}
+    assert httpx.get(f"{backend.rest}/v1/auth/me", headers=headers, timeout=10).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
 def test_health_is_public(backend: Backend, path: str) -> None:
     assert backend.call("GET", path).status == 200

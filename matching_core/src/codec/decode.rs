@@ -1,18 +1,19 @@
 //! Journal records back to commands.
 
 use super::{
-    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, CANCEL_ORDER, DEFINE_INSTRUMENT,
-    DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY,
-    RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE, SET_RISK_LIMITS,
-    SET_SWITCH, TRANSFER,
+    ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, BLOCK_TRADE, CANCEL_ORDER, CHANGE_TRADE,
+    DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32,
+    OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE,
+    SET_RISK_LIMITS, SET_SWITCH, TRANSFER, has_extras, is_plain,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
 use crate::risk::RiskLimits;
+use crate::trade_change::{BlockTrade, TradeChange, TradeSide};
 use crate::types::{
     AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
     OrderId, OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
-    Switch, TimeInForce, TimestampNs,
+    Switch, TimeInForce, TimestampNs, TradeKind,
 };
 
 /// Walks the records of a group.
@@ -127,8 +128,50 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
             let phase = reader.numbered(Phase::from_number)?;
             Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
         }
+        CHANGE_TRADE => Command::ChangeTrade(Box::new(decode_change(reader)?)),
+        BLOCK_TRADE => Command::BlockTrade(Box::new(decode_block(reader)?)),
         ADVANCE_TIME => Command::AdvanceTime,
         _ => return Err(RecordError),
+    })
+}
+
+fn decode_change(reader: &mut Reader<'_>) -> Result<TradeChange, RecordError> {
+    let kind = reader.numbered(TradeKind::from_number)?;
+    let trade_id = reader.u64()?;
+    let instrument = InstrumentNumber(reader.u32()?);
+    let traded_at = TimestampNs(reader.u64()?);
+    let (price, quantity) = (PriceTicks(reader.i64()?), QuantityLots(reader.u32()?));
+    let (new_price, new_quantity) = (PriceTicks(reader.i64()?), QuantityLots(reader.u32()?));
+    let mut side = || {
+        Ok(TradeSide {
+            account: AccountNumber(reader.u32()?),
+            fee_minor: reader.i64()?,
+            deposit_minor: reader.i64()?,
+        })
+    };
+    let (buyer, seller) = (side()?, side()?);
+    Ok(TradeChange {
+        trade_id,
+        instrument,
+        kind,
+        traded_at,
+        price,
+        quantity,
+        buyer,
+        seller,
+        new_price,
+        new_quantity,
+    })
+}
+
+fn decode_block(reader: &mut Reader<'_>) -> Result<BlockTrade, RecordError> {
+    Ok(BlockTrade {
+        instrument: InstrumentNumber(reader.u32()?),
+        price: PriceTicks(reader.i64()?),
+        quantity: QuantityLots(reader.u32()?),
+        buyer: AccountNumber(reader.u32()?),
+        seller: AccountNumber(reader.u32()?),
+        key: reader.key()?,
     })
 }
 
@@ -174,14 +217,21 @@ fn decode_new_order(reader: &mut Reader<'_>, order: &mut NewOrder) -> Result<(),
     order.instrument = InstrumentNumber(reader.u32()?);
     order.price = PriceTicks(reader.i64()?);
     order.quantity = QuantityLots(reader.u32()?);
+    // What is not there is not written as zeros either.
     if flags & EXTRAS != 0 {
         order.stop_price = PriceTicks(reader.i64()?);
         order.display = QuantityLots(reader.u32()?);
         order.min_quantity = QuantityLots(reader.u32()?);
         order.expire_time = TimestampNs(reader.u64()?);
+        if !has_extras(order) {
+            return Err(RecordError);
+        }
     }
     if flags & KEYED != 0 {
         order.key = reader.key()?;
+        if order.key == CommandKey(0) {
+            return Err(RecordError);
+        }
     }
     if id_length > 0 {
         let id = ClientOrderId::new(reader.take(id_length)?);
@@ -196,26 +246,32 @@ fn decode_amend(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
     let order_id = OrderId(reader.u64()?);
     let price = PriceTicks(reader.i64()?);
     let quantity = QuantityLots(reader.u32()?);
+    let (has_price, has_quantity) = (given & 1 != 0, given & 2 != 0);
+    let stray = (!has_price && price.0 != 0) || (!has_quantity && quantity.0 != 0);
+    if given > 3 || stray {
+        return Err(RecordError);
+    }
     Ok(Command::AmendOrder {
         account,
         order_id,
-        price: (given & 1 != 0).then_some(price),
-        quantity: (given & 2 != 0).then_some(quantity),
+        price: has_price.then_some(price),
+        quantity: has_quantity.then_some(quantity),
         expected_version: reader.u32()?,
         key: reader.key()?,
     })
 }
 
 fn decode_instrument_2(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
-    let spec = decode_instrument(reader)?;
-    Ok(InstrumentSpec {
+    let plain = decode_instrument(reader)?;
+    let spec = InstrumentSpec {
         band_ticks: reader.i64()?,
         volatility_auction_ns: reader.u64()?,
         allocation: reader.numbered(Allocation::from_number)?,
         fifo_percent: reader.u8()?,
         share_min_lots: reader.u8()?,
-        ..spec
-    })
+        ..plain
+    };
+    if is_plain(&spec) { Err(RecordError) } else { Ok(spec) }
 }
 
 fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {

@@ -206,12 +206,12 @@ impl Engine {
             }
         }
         self.trade_number += 1;
-        let fees = self.settle_crossing(buy, sell, price, lots, terms, sink);
+        let [bought, sold] = self.settle_crossing(buy, sell, price, lots, terms, sink);
         self.note_price(hots[0].book(), price, lots);
         let later = if hots[0].number > hots[1].number { Side::Buy } else { Side::Sell };
-        let (taker, maker, fees) = match later {
-            Side::Buy => (buy, sell, (fees.1, fees.0)),
-            Side::Sell => (sell, buy, fees),
+        let [(taker, taken), (maker, made)] = match later {
+            Side::Buy => [(buy, bought), (sell, sold)],
+            Side::Sell => [(sell, sold), (buy, bought)],
         };
         let trade = Trade {
             trade_id: self.trade_number,
@@ -222,10 +222,12 @@ impl Engine {
             aggressor: later,
             maker_order: self.slab.order_id(maker),
             maker_account: self.slab.cold[maker as usize].account,
-            maker_fee_minor: fees.0,
+            maker_fee_minor: made.fee,
+            maker_deposit_minor: made.deposit,
             taker_order: self.slab.order_id(taker),
             taker_account: self.slab.cold[taker as usize].account,
-            taker_fee_minor: fees.1,
+            taker_fee_minor: taken.fee,
+            taker_deposit_minor: taken.deposit,
         };
         if S::ACTIVE {
             sink.trade(&trade);

@@ -62,6 +62,8 @@ impl Engine {
             }),
             Command::DefineInstrument(spec) => self.instrument_breaks(spec),
             Command::SetPhase { instrument, .. } => unlisted(*instrument),
+            Command::ChangeTrade(change) => self.change_breaks(change),
+            Command::BlockTrade(block) => self.block_breaks(block),
             Command::AdvanceTime => None,
         }
     }

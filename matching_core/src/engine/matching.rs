@@ -143,7 +143,7 @@ impl Engine {
         }
         self.trade_number += 1;
         let maker_order = self.slab.order_id(slot);
-        let fees = self.settle(incoming, slot, price, lots, terms, sink);
+        let [made, taken] = self.settle(incoming, slot, price, lots, terms, sink);
         incoming.remaining -= lots;
         incoming.cold.filled.0 += lots;
         self.note_price(incoming.book, price, lots);
@@ -164,10 +164,12 @@ impl Engine {
             aggressor: incoming.side,
             maker_order,
             maker_account,
-            maker_fee_minor: fees.0,
+            maker_fee_minor: made.fee,
+            maker_deposit_minor: made.deposit,
             taker_order: incoming.id,
             taker_account: incoming.cold.account,
-            taker_fee_minor: fees.1,
+            taker_fee_minor: taken.fee,
+            taker_deposit_minor: taken.deposit,
         };
         self.mark_account(maker_account);
         if S::ACTIVE {

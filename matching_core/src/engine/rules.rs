@@ -105,6 +105,12 @@ pub(crate) fn fingerprint(command: &Command) -> u64 {
         Command::AmendOrder { order_id, price, quantity, expected_version, .. } => {
             amend_fingerprint(*order_id, *price, *quantity, *expected_version)
         }
+        Command::BlockTrade(block) => words(&[
+            5,
+            u64::from(block.instrument.0) << 32 | u64::from(block.quantity.0),
+            block.price.0.cast_unsigned(),
+            u64::from(block.buyer.0) << 32 | u64::from(block.seller.0),
+        ]),
         Command::Transfer { account, asset, amount, .. } => {
             words(&[4, account.0.into(), asset.0.into(), amount.cast_unsigned()])
         }

@@ -8,20 +8,33 @@ use crate::ledger::Change;
 use crate::types::{AccountNumber, AssetNumber, FEE_ACCOUNT, PriceTicks, Side};
 
 /// One account's side of a fill.
-struct Leg {
-    account: AccountNumber,
-    side: Side,
-    price: PriceTicks,
-    lots: u32,
+pub(crate) struct Leg {
+    pub(crate) account: AccountNumber,
+    pub(crate) side: Side,
+    pub(crate) price: PriceTicks,
+    pub(crate) lots: u32,
     /// What the fill frees of the order's hold; 0 for the incoming order, which has none yet.
-    released: i64,
+    pub(crate) released: i64,
     /// What a forward keeps as deposit.
-    deposit: i64,
-    fee: i64,
+    pub(crate) deposit: i64,
+    pub(crate) fee: i64,
+}
+
+/// What a fill cost one side.
+#[derive(Clone, Copy)]
+pub(crate) struct Charge {
+    pub(crate) fee: i64,
+    pub(crate) deposit: i64,
+}
+
+impl Leg {
+    const fn charge(&self) -> Charge {
+        Charge { fee: self.fee, deposit: self.deposit }
+    }
 }
 
 impl Engine {
-    /// Posts a fill and returns the fees of the resting and of the incoming order.
+    /// Posts a fill and returns what it cost the resting and the incoming order.
     pub(crate) fn settle<S: Sink>(
         &mut self,
         incoming: &mut Incoming,
@@ -30,7 +43,7 @@ impl Engine {
         lots: u32,
         terms: &Terms,
         sink: &mut S,
-    ) -> (i64, i64) {
+    ) -> [Charge; 2] {
         let value = terms.value(price, lots);
         let ticks = price.0 * i64::from(lots);
         let maker = self.maker_leg(slot, incoming.side.opposite(), price, lots, terms);
@@ -47,16 +60,13 @@ impl Engine {
         let side = incoming.side;
         let taker = Leg { account: cold.account, side, price, lots, released: 0, deposit, fee };
 
-        let fees = (maker.fee, taker.fee);
         self.post_leg(&maker, value, terms, sink);
         self.post_leg(&taker, value, terms, sink);
-        let reference = self.trade_number;
-        let change = Change { kind: PostingKind::Fee, total: fees.0 + fees.1, held: 0, reference };
-        self.ledger.post(FEE_ACCOUNT, terms.quote, change, sink);
-        fees
+        self.post_fees(maker.fee + taker.fee, terms, sink);
+        [maker.charge(), taker.charge()]
     }
 
-    /// Posts a fill of an auction and returns the fees of buyer and seller.
+    /// Posts a fill of an auction and returns what it cost buyer and seller.
     pub(crate) fn settle_crossing<S: Sink>(
         &mut self,
         buy: u32,
@@ -65,17 +75,21 @@ impl Engine {
         lots: u32,
         terms: &Terms,
         sink: &mut S,
-    ) -> (i64, i64) {
+    ) -> [Charge; 2] {
         let value = terms.value(price, lots);
         let buyer = self.gathered_leg(buy, Side::Buy, price, lots, terms);
         let seller = self.gathered_leg(sell, Side::Sell, price, lots, terms);
-        let fees = (buyer.fee, seller.fee);
         self.post_leg(&buyer, value, terms, sink);
         self.post_leg(&seller, value, terms, sink);
+        self.post_fees(buyer.fee + seller.fee, terms, sink);
+        [buyer.charge(), seller.charge()]
+    }
+
+    /// Gives the exchange the fees of the last trade.
+    pub(crate) fn post_fees<S: Sink>(&mut self, total: i64, terms: &Terms, sink: &mut S) {
         let reference = self.trade_number;
-        let change = Change { kind: PostingKind::Fee, total: fees.0 + fees.1, held: 0, reference };
+        let change = Change { kind: PostingKind::Fee, total, held: 0, reference };
         self.ledger.post(FEE_ACCOUNT, terms.quote, change, sink);
-        fees
     }
 
     /// Charges an order that gathered for an auction as if it came in.
@@ -135,7 +149,7 @@ impl Engine {
         Leg { account: cold.account, side, price, lots, released, deposit, fee }
     }
 
-    fn post_leg<S: Sink>(&mut self, leg: &Leg, value: i64, terms: &Terms, sink: &mut S) {
+    pub(crate) fn post_leg<S: Sink>(&mut self, leg: &Leg, value: i64, terms: &Terms, sink: &mut S) {
         let trade = |total, held, reference| {
             let kind = PostingKind::Trade;
             Change { kind, total, held, reference }

@@ -154,7 +154,9 @@ impl Engine {
         self.unpark(slot);
         self.hold(before.account, asset, -before.held_minor, id.0, sink);
         self.mark_account(before.account);
-        let keeps_place = incoming.limit == before.price && quantity <= before.quantity;
+        // Other rules since may give a stop another worst price; it is not its owner's change.
+        let same_price = price.is_none_or(|price| price == before.price);
+        let keeps_place = same_price && quantity <= before.quantity;
         self.slab.refresh_links(slot, &mut incoming.cold);
         self.park(&mut incoming, sink);
         if keeps_place {

@@ -175,6 +175,26 @@ impl Engine {
         })
     }
 
+    /// Returns the orders at a price as they would trade, each with its account and the lots that
+    /// show.
+    pub fn level_orders(
+        &self,
+        instrument: InstrumentNumber,
+        side: Side,
+        price: PriceTicks,
+    ) -> impl Iterator<Item = (OrderId, AccountNumber, u32)> {
+        let book = self.book_index(instrument).map(|index| &self.books[index]);
+        let inside = |book: &&crate::book::Book| {
+            (book.spec.price_min..=book.spec.price_max).contains(&price)
+        };
+        book.filter(inside).into_iter().flat_map(move |book| {
+            self.level_slots(book.side(side).head(book.level(price))).map(|slot| {
+                let account = self.slab.cold[slot as usize].account;
+                (self.slab.order_id(slot), account, self.slab.hot[slot as usize].remaining)
+            })
+        })
+    }
+
     /// Returns lots and orders at a price; zeros where nobody waits.
     #[must_use]
     pub fn level(&self, instrument: InstrumentNumber, side: Side, price: PriceTicks) -> (u64, u32) {

@@ -2,17 +2,16 @@
 
 use std::collections::VecDeque;
 
+use super::encode::{book_change, book_snapshot, price_update, public_trade, summary};
 use crate::engine::Engine;
 use crate::event::Trade;
 use crate::types::{InstrumentNumber, Phase, PriceTicks, Sequence, Side, TimestampNs};
-use crate::wire::decimal;
 use crate::wire::put;
-use crate::wire::replies;
 
 /// Steps kept an instrument: at a busy hundred a second, 40 s to come back in.
 const STEPS_MAX: usize = 4_096;
 /// Most levels a side in a snapshot.
-const SNAPSHOT_LEVELS: usize = 200;
+pub(super) const SNAPSHOT_LEVELS: usize = 200;
 
 /// Channels, by the bit of their number in `MarketChannel`.
 pub const TRADES: u32 = 1 << 1;
@@ -75,6 +74,8 @@ struct BookFeed {
     sequence: u64,
     touched: Vec<(Side, PriceTicks)>,
     trades: Vec<Trade>,
+    /// Whether the day's figures changed without a trade.
+    was_corrected: bool,
     phase: u8,
     best: [Option<(PriceTicks, u64)>; 2],
     is_dirty: bool,
@@ -128,6 +129,13 @@ impl MarketFeeds {
         }
     }
 
+    /// Notes that the figures of the day changed.
+    pub(crate) fn change(&mut self, instrument: InstrumentNumber) {
+        if let Some(feed) = self.dirty(instrument) {
+            feed.was_corrected = true;
+        }
+    }
+
     pub(crate) fn phase(&mut self, instrument: InstrumentNumber, phase: Phase) {
         if let Some(feed) = self.dirty(instrument) {
             feed.phase = phase.number();
@@ -176,7 +184,7 @@ impl BookFeed {
             self.best = best;
             put::message(&mut step.price, 7, |out| price_update(out, engine, instrument));
         }
-        if !self.trades.is_empty() {
+        if !self.trades.is_empty() || core::mem::take(&mut self.was_corrected) {
             put::message(&mut step.summary, 8, |out| summary(out, engine, instrument));
         }
         self.trades.clear();
@@ -188,78 +196,6 @@ impl BookFeed {
             self.gone = self.gone.saturating_add(1);
         }
         self.steps.push_back(step);
-    }
-}
-
-fn public_trade(out: &mut Vec<u8>, trade: &Trade, time: TimestampNs, engine: &Engine) {
-    let spec = engine.instrument(trade.instrument);
-    put::message(out, 5, |out| {
-        put::uint(out, 1, trade.trade_id);
-        replies::put_price(out, 2, trade.price, spec);
-        put::uint(out, 3, trade.quantity.0.into());
-        put::uint(out, 4, trade.aggressor.number().into());
-        put::timestamp(out, 5, time.0);
-    });
-}
-
-fn book_change(
-    out: &mut Vec<u8>,
-    touched: &[(Side, PriceTicks)],
-    engine: &Engine,
-    instrument: InstrumentNumber,
-) {
-    let Some(spec) = engine.instrument(instrument) else { return };
-    for &(side, price) in touched {
-        let (lots, orders) = engine.level(instrument, side, price);
-        replies::level(out, if side == Side::Buy { 2 } else { 3 }, price, lots, orders, spec);
-    }
-    put::uint(out, 4, replies::checksum(engine, instrument).into());
-}
-
-fn book_snapshot(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
-    let Some(spec) = engine.instrument(instrument) else { return };
-    put::uint(out, 1, 1);
-    for (side, field) in [(Side::Buy, 2), (Side::Sell, 3)] {
-        for (price, lots, orders) in engine.depth(instrument, side, SNAPSHOT_LEVELS) {
-            replies::level(out, field, price, lots, orders, spec);
-        }
-    }
-    put::uint(out, 4, replies::checksum(engine, instrument).into());
-}
-
-fn price_update(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
-    let spec = engine.instrument(instrument);
-    let day = engine.day_figures(instrument);
-    if let Some(last) = engine.last_trade_price(instrument) {
-        replies::put_price(out, 1, last, spec);
-        put::uint(out, 2, day.last_lots.into());
-    }
-    for (side, field) in [(Side::Buy, 3), (Side::Sell, 5)] {
-        if let Some((price, lots, _)) = engine.depth(instrument, side, 1).next() {
-            replies::put_price(out, field, price, spec);
-            put::uint(out, if field == 3 { 4 } else { 6 }, lots);
-        }
-    }
-}
-
-/// Writes the fields of a `MarketSummary`.
-pub fn summary(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
-    let Some(spec) = engine.instrument(instrument) else { return };
-    let day = engine.day_figures(instrument);
-    for (field, price) in [(1, day.open), (2, day.high), (3, day.low), (4, day.last)] {
-        replies::put_price(out, field, price, Some(spec));
-    }
-    put::uint(out, 5, day.volume_lots);
-    let notional = day.notional_ticks.saturating_mul(spec.tick_value_minor.into());
-    put::bytes(out, 6, decimal::format(notional, 4, 4).as_bytes());
-    put::uint(out, 7, day.trade_count);
-    if day.previous_close.0 > 0 && day.last.0 > 0 {
-        let change = day.last.0.saturating_sub(day.previous_close.0);
-        put::bytes(out, 8, decimal::price(change, spec.tick_size_micro).as_bytes());
-        let hundredths = i128::from(change)
-            .saturating_mul(10_000)
-            .div_euclid(i128::from(day.previous_close.0).max(1));
-        put::bytes(out, 9, decimal::format(hundredths, 2, 2).as_bytes());
     }
 }
 

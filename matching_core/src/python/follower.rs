@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::engine::{Engine, EngineLimits};
-use crate::event::{OrderState, Posting, Trade};
-use crate::follow::{Block, Follower, Moment};
+use crate::event::{Posting, Trade};
+use crate::follow::{Block, Changed, Follower, Moment};
+use crate::trade_change::TradeChange;
 use crate::types::CancelReason;
 use crate::wire::replies;
 
@@ -19,7 +20,7 @@ pub(super) struct PyFollower(Mutex<Follower>);
 
 fn order_row<'py>(
     py: Python<'py>,
-    (moment, state): &(Moment, OrderState),
+    Changed { last: moment, came_in, state }: &Changed,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let client_order_id = text(state.client_order_id.as_bytes());
@@ -54,9 +55,13 @@ fn order_row<'py>(
             state.display.0.into_pyobject(py)?.into_any(),
             state.min_quantity.0.into_pyobject(py)?.into_any(),
             u8::from(state.reduce_only).into_pyobject(py)?.into_any(),
+            came_in.into_pyobject(py)?.into_any(),
         ],
     )
 }
+
+/// Every trade stands when it is made.
+const STATUS_EXECUTED: u8 = 1;
 
 fn trade_row<'py>(
     py: Python<'py>,
@@ -79,6 +84,31 @@ fn trade_row<'py>(
             moment.time_ns.into_pyobject(py)?,
             moment.sequence.into_pyobject(py)?,
             trade.kind.number().into_pyobject(py)?,
+            trade.maker_deposit_minor.into_pyobject(py)?,
+            trade.taker_deposit_minor.into_pyobject(py)?,
+            STATUS_EXECUTED.into_pyobject(py)?,
+        ],
+    )
+}
+
+fn change_row<'py>(
+    py: Python<'py>,
+    (moment, change): &(Moment, TradeChange),
+) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(
+        py,
+        [
+            change.trade_id.into_pyobject(py)?,
+            change.price.0.into_pyobject(py)?,
+            change.quantity.0.into_pyobject(py)?,
+            change.new_price.0.into_pyobject(py)?,
+            change.new_quantity.0.into_pyobject(py)?,
+            change.new_fee(change.buyer.fee_minor).into_pyobject(py)?,
+            change.new_fee(change.seller.fee_minor).into_pyobject(py)?,
+            moment.time_ns.into_pyobject(py)?,
+            moment.sequence.into_pyobject(py)?,
+            // The candles come later.
+            0_u8.into_pyobject(py)?,
         ],
     )
 }
@@ -126,6 +156,11 @@ fn block_dict<'py>(
         trades.append(trade_row(py, trade)?)?;
     }
     dict.set_item("trades", trades)?;
+    let changes = PyList::empty(py);
+    for change in &block.changes {
+        changes.append(change_row(py, change)?)?;
+    }
+    dict.set_item("changes", changes)?;
     let postings = PyList::empty(py);
     // Positions within a command: a block starts with a command, so counting anew is stable.
     let (mut sequence, mut index) = (0, 0_usize);

@@ -10,12 +10,27 @@ use crate::types::{AccountNumber, OrderId, Side};
 use crate::wire::replies::{self, Change};
 use crate::wire::{decimal, put};
 
-fn book_reply(engine: &Engine, spec: &InstrumentSpec, depth: usize) -> Vec<u8> {
+/// Returns the book, with its orders as one account sees them when there is an `owner`.
+fn book_reply(
+    engine: &Engine,
+    spec: &InstrumentSpec,
+    depth: usize,
+    owner: Option<AccountNumber>,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(depth.saturating_mul(48));
     put::bytes(&mut out, 1, spec.symbol.as_bytes());
     for (side, field) in [(Side::Buy, 2), (Side::Sell, 3)] {
         for (price, lots, orders) in engine.depth(spec.number, side, depth) {
-            replies::level(&mut out, field, price, lots, orders, spec);
+            put::message(&mut out, field, |out| {
+                replies::level_fields(out, price, lots, orders, spec);
+                let Some(owner) = owner else { return };
+                for (id, account, shown) in engine.level_orders(spec.number, side, price) {
+                    put::message(out, 4, |out| {
+                        put::uint(out, 1, shown.into());
+                        put::uint(out, 2, if account == owner { id.0 } else { 0 });
+                    });
+                }
+            });
         }
     }
     put::uint(&mut out, 4, engine.book_sequence(spec.number).0);
@@ -59,25 +74,27 @@ fn market_dict<'py>(
         dict.set_item(name, best.map(|(best, lots, _)| (price(best.0), lots)))?;
     }
     let mut summary = Vec::new();
-    crate::feeds::market::summary(&mut summary, engine, spec.number);
+    crate::feeds::encode::summary(&mut summary, engine, spec.number);
     dict.set_item("summary", PyBytes::new(py, &summary))?;
     Ok(dict)
 }
 
 #[pymethods]
 impl PyEngine {
-    /// Returns the bytes of a `GetOrderBookResponse`, or None when there is no such instrument.
-    #[pyo3(name = "order_book")]
+    /// Returns the bytes of a `GetOrderBookResponse`, or None when there is no such instrument;
+    /// with an owner each price comes with its orders, and the owner's own are named.
+    #[pyo3(name = "order_book", signature = (symbol, depth, owner=None))]
     fn py_order_book<'py>(
         &self,
         py: Python<'py>,
         symbol: &str,
         depth: usize,
+        owner: Option<u32>,
     ) -> Option<Bound<'py, PyBytes>> {
         let reply = py.detach(|| {
             let state = self.replica.read();
             let spec = state.engine.instrument_by_symbol(symbol.as_bytes())?;
-            Some(book_reply(&state.engine, spec, depth))
+            Some(book_reply(&state.engine, spec, depth, owner.map(AccountNumber)))
         });
         reply.map(|reply| PyBytes::new(py, &reply))
     }

@@ -154,9 +154,11 @@ impl Reference {
             maker_order: ids[maker],
             maker_account: parties[maker].0,
             maker_fee_minor: fees[maker] as i64,
+            maker_deposit_minor: money::kept(&spec, parties[maker].1, lots) as i64,
             taker_order: ids[taker],
             taker_account: parties[taker].0,
             taker_fee_minor: fees[taker] as i64,
+            taker_deposit_minor: money::kept(&spec, parties[taker].1, lots) as i64,
         });
         self.note_price(number, price);
         for id in [ids[maker], ids[taker]] {

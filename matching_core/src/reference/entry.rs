@@ -303,7 +303,7 @@ impl Reference {
         Err(Refusal::about(number, Reason::ReduceOnlyIncreases, [room.max(0), 0, 0]))
     }
 
-    fn check_funds(&self, open: &Open, freed: i128) -> Checked<()> {
+    pub(super) fn check_funds(&self, open: &Open, freed: i128) -> Checked<()> {
         let spec = self.spec(open.order.instrument);
         let needed = money::needed(spec, open);
         let asset = money::held_asset(spec, open.order.side);

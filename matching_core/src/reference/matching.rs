@@ -323,9 +323,11 @@ impl Reference {
             maker_order: maker_id,
             maker_account: resting,
             maker_fee_minor: made as i64,
+            maker_deposit_minor: money::kept(&spec, price, lots) as i64,
             taker_order: incoming.id,
             taker_account: aggressor,
             taker_fee_minor: taken as i64,
+            taker_deposit_minor: money::kept(&spec, incoming.order.price, lots) as i64,
         });
         self.note_price(number, price);
         self.show_more_or_remove(at);

@@ -30,6 +30,17 @@ pub(super) fn deposit(spec: &InstrumentSpec, price: PriceTicks, lots: u32) -> i1
     (share + 9_999) / 10_000 * i128::from(lots)
 }
 
+/// What a trade of a forward keeps as deposit of one side; nothing otherwise.
+pub(super) fn kept(spec: &InstrumentSpec, limit: PriceTicks, lots: u32) -> i128 {
+    if is_forward(spec) { deposit(spec, limit, lots) } else { 0 }
+}
+
+/// What each side of a trade outside the book pays.
+pub(super) fn block_fee(spec: &InstrumentSpec, price: PriceTicks, lots: u32) -> i128 {
+    let ticks = i128::from(price.0) * i128::from(lots);
+    fee_on(spec, ticks, spec.taker_fee_centi_bps).min(value(spec, price, lots))
+}
+
 /// What an order sets aside.
 pub(super) fn held_asset(spec: &InstrumentSpec, side: Side) -> AssetNumber {
     if side == Side::Sell && !is_forward(spec) { spec.base_asset } else { spec.quote_asset }

@@ -117,6 +117,9 @@ impl Engine {
                 cold.record = Some(*position);
             }
         }
+        for _ in 0..r.u32()? {
+            self.changed_trades.insert(r.u64()?);
+        }
         Ok(())
     }
 

@@ -111,6 +111,10 @@ impl Engine {
         for record in self.answers.iter() {
             write_record(&mut w, record)?;
         }
+        w.count(self.changed_trades.len())?;
+        for trade_id in &self.changed_trades {
+            w.u64(*trade_id)?;
+        }
         w.flush()?;
         Ok(w.hash.finalize())
     }

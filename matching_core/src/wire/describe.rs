@@ -43,6 +43,7 @@ pub fn describe(refusal: &Refusal, engine: &Engine, order_id: OrderId) -> Denial
         Reason::DailyLimit => denial.and("maximum", decimal::money(first)),
         Reason::KycLevelRequired => denial.and("level", first).and("actual", "lower"),
         Reason::IdempotencyKeyReused => denial.and("key", ""),
+        Reason::TradeUnknown => denial.and("trade_id", first),
         _ => denial,
     }
 }

@@ -213,11 +213,20 @@ pub fn level(
     orders: u32,
     spec: &InstrumentSpec,
 ) {
-    put::message(out, field, |out| {
-        put_price(out, 1, price, Some(spec));
-        put::uint(out, 2, lots);
-        put::uint(out, 3, orders.into());
-    });
+    put::message(out, field, |out| level_fields(out, price, lots, orders, spec));
+}
+
+/// Writes the fields of a `BookLevel`.
+pub fn level_fields(
+    out: &mut Vec<u8>,
+    price: PriceTicks,
+    lots: u64,
+    orders: u32,
+    spec: &InstrumentSpec,
+) {
+    put_price(out, 1, price, Some(spec));
+    put::uint(out, 2, lots);
+    put::uint(out, 3, orders.into());
 }
 
 /// Returns the CRC-32 (IEEE) of the ten best prices a side, `bid:quantity:ask:quantity:…`.

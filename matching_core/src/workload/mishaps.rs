@@ -2,22 +2,85 @@
 
 use super::Generator;
 use crate::command::{Command, CommandKey};
+use crate::engine::command_key;
+use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
+use crate::trade_change::{BlockTrade, TradeChange, TradeSide};
 use crate::types::{
-    AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, Phase, Side, Switch,
+    AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, Phase, PriceTicks,
+    QuantityLots, Side, Switch,
 };
 
 impl Generator {
+    /// Takes a trade back or corrects it, mostly one that was not yet.
+    fn change(&mut self) -> Command {
+        let index = self.dice.below(self.traded.len() as u64) as usize;
+        let again = self.dice.chance(10);
+        let (traded_at, trade) =
+            if again { self.traded[index] } else { self.traded.swap_remove(index) };
+        let side =
+            |account, fee_minor, deposit_minor| TradeSide { account, fee_minor, deposit_minor };
+        let made = side(trade.maker_account, trade.maker_fee_minor, trade.maker_deposit_minor);
+        let taken = side(trade.taker_account, trade.taker_fee_minor, trade.taker_deposit_minor);
+        let buys = trade.aggressor == Side::Buy;
+        let (buyer, seller) = if buys { (taken, made) } else { (made, taken) };
+        let lots = u64::from(trade.quantity.0);
+        let new_quantity = if self.dice.chance(50) { 0 } else { self.dice.below(lots + 2) };
+        let new_price = trade.price.0 + self.dice.below(9).cast_signed() - 4;
+        Command::ChangeTrade(Box::new(TradeChange {
+            trade_id: trade.trade_id,
+            instrument: trade.instrument,
+            kind: trade.kind,
+            traded_at,
+            price: trade.price,
+            quantity: trade.quantity,
+            buyer,
+            seller,
+            new_price: PriceTicks(new_price),
+            new_quantity: QuantityLots(new_quantity as u32),
+        }))
+    }
+
+    fn block(&mut self, instrument: InstrumentNumber, buyer: AccountNumber) -> Command {
+        let seller = AccountNumber(1 + self.dice.below(self.shape.accounts.into()) as u32);
+        let key = command_key(buyer, 2, &self.made.to_le_bytes());
+        Command::BlockTrade(Box::new(BlockTrade {
+            instrument,
+            price: PriceTicks(self.price(self.shape.distance)),
+            quantity: QuantityLots(1 + self.dice.below(60) as u32),
+            buyer,
+            seller,
+            key,
+        }))
+    }
+
     /// Returns a limit in the upper half of what is given, or mostly none.
     fn seldom(&mut self, most: u64) -> u64 {
         if self.dice.chance(30) { most / 2 + self.dice.below(most / 2) } else { 0 }
+    }
+
+    /// Returns an instrument with other limits, at times with another fee.
+    fn other_rules(&mut self, number: u32) -> InstrumentSpec {
+        let spec = self.spec(number);
+        let nearer = [self.dice.below(14), self.dice.below(14)].map(u64::cast_signed);
+        let fee = if self.dice.chance(20) { 1 + self.dice.below(2) as i32 } else { 0 };
+        InstrumentSpec {
+            limit_low: PriceTicks(spec.price_min.0 + nearer[0]),
+            limit_high: PriceTicks(spec.price_max.0 - nearer[1]),
+            protection_ticks: self.dice.below(6).cast_signed(),
+            taker_fee_centi_bps: spec.taker_fee_centi_bps + fee,
+            phase: if self.dice.chance(80) { Phase::Open } else { Phase::Auction },
+            ..spec
+        }
     }
 
     pub(super) fn mishap(&mut self) -> Command {
         let instrument =
             InstrumentNumber(1 + self.dice.below(self.shape.instruments.into()) as u32);
         let account = AccountNumber(1 + self.dice.below(self.shape.accounts.into()) as u32);
-        match self.dice.below(16) {
+        match self.dice.below(19) {
+            16 | 17 if !self.traded.is_empty() => self.change(),
+            18 => self.block(instrument, account),
             0 => Command::MassCancel {
                 account: self.dice.chance(90).then_some(account),
                 instrument: self.dice.chance(50).then_some(instrument),
@@ -53,6 +116,7 @@ impl Generator {
                     max_position_lots: self.seldom(40).cast_signed(),
                 },
             },
+            9 => Command::DefineInstrument(Box::new(self.other_rules(instrument.0 - 1))),
             7 => Command::CancelOrder {
                 account: Some(account),
                 order_id: OrderId(self.dice.below(1 << 30)),

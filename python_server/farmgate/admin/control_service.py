@@ -2,6 +2,7 @@
 
 from farmgate.admin.controls import Controlled, Controls, Order, scope_symbol
 from farmgate.admin.messages import approval_message
+from farmgate.admin.trade_controls import TradeControls, TradeDone, TradeOrder
 from farmgate.api.admin.v1 import controls_pb2
 from farmgate.errors import invalid
 from farmgate.rpc.call import Call
@@ -13,8 +14,9 @@ class MarketControlServicer(Servicer):
 
     SERVICE = controls_pb2.DESCRIPTOR.services_by_name["MarketControlService"]
 
-    def __init__(self, controls: Controls) -> None:
+    def __init__(self, controls: Controls, trades: TradeControls) -> None:
         self._controls = controls
+        self._trades = trades
 
     async def Halt(
         self, request: controls_pb2.HaltRequest, call: Call
@@ -75,3 +77,28 @@ class MarketControlServicer(Servicer):
             request.account_id, request.side,
         )  # fmt: skip
         return await self._controls.cancel(order, call.effect(render))
+
+    async def BustTrade(
+        self, request: controls_pb2.BustTradeRequest, call: Call
+    ) -> controls_pb2.BustTradeResponse:
+        def render(done: TradeDone) -> controls_pb2.BustTradeResponse:
+            return controls_pb2.BustTradeResponse(
+                approval=approval_message(done.request), sequence=done.sequence
+            )
+
+        order = TradeOrder(call.caller.user_id, request.trade_id, request.reason, is_bust=True)
+        return await self._trades.change(order, call.effect(render))
+
+    async def CorrectTrade(
+        self, request: controls_pb2.CorrectTradeRequest, call: Call
+    ) -> controls_pb2.CorrectTradeResponse:
+        def render(done: TradeDone) -> controls_pb2.CorrectTradeResponse:
+            return controls_pb2.CorrectTradeResponse(
+                approval=approval_message(done.request), sequence=done.sequence
+            )
+
+        order = TradeOrder(
+            call.caller.user_id, request.trade_id, request.reason, request.price,
+            request.quantity_lots,
+        )  # fmt: skip
+        return await self._trades.change(order, call.effect(render))

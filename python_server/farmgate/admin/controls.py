@@ -23,7 +23,7 @@ from farmgate.users.facade import User, Users
 
 M = TypeVar("M", bound=Serializable)
 _AT_ONCE: Final = 256
-_APPROVAL_HOLDS: Final = timedelta(hours=24)
+APPROVAL_HOLDS: Final = timedelta(hours=24)
 _HALTABLE: Final = frozenset({
     market_pb2.INSTRUMENT_PHASE_PRE_OPEN, market_pb2.INSTRUMENT_PHASE_AUCTION,
     market_pb2.INSTRUMENT_PHASE_OPEN,
@@ -242,7 +242,7 @@ class Controls:
         now = self._clock.now()
         waiting = store.open_approval(connection, kind, resource, now)
         if waiting is None:
-            until = now + _APPROVAL_HOLDS
+            until = now + APPROVAL_HOLDS
             new = self._ids.ulid()
             store.add_approval(
                 connection, id=new, kind=kind, resource=resource, requested_by=actor,

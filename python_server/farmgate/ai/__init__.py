@@ -1,1 +1,1 @@
-"""Forecasts. Not built yet."""
+"""Forecasts of prices: honest about what is known, and calibrated about what is not."""

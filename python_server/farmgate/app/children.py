@@ -38,11 +38,14 @@ class Part:
         role: Name of the subcommand.
         folder: Where its log is written.
         environment: Its environment.
+        number: Tells it from others of its role; 0 for the first.
     """
 
-    def __init__(self, role: str, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, role: str, folder: Path, environment: dict[str, str], number: int = 0
+    ) -> None:
         self.role = role
-        self.log = folder / f"{role}.log"
+        self.log = folder / (f"{role}-{number}.log" if number else f"{role}.log")
         self._environment = {"GLIBC_TUNABLES": _MALLOC_TUNABLES} | environment
         self._process: asyncio.subprocess.Process | None = None
 

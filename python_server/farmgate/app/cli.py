@@ -42,7 +42,7 @@ def up_command(
     ] = True,
     bots: Annotated[bool, typer.Option(help="Let market makers trade.")] = False,
 ) -> None:
-    """Run everything on this machine: server, worker, projector and Envoy, until Ctrl-C."""
+    """Run everything on this machine, with Envoy, until Ctrl-C."""
     settings = load()
     raise SystemExit(up.run(settings, demo=demo and not settings.is_production, bots=bots))
 
@@ -51,6 +51,14 @@ def up_command(
 def serve() -> None:
     """Run the gRPC server and the matching core."""
     process.run(load())
+
+
+@app.command()
+def stream() -> None:
+    """Serve streams of market data, orders and notifications; several may share the port."""
+    from farmgate.app import streaming  # noqa: PLC0415 - Only this role needs it.
+
+    streaming.run(load())
 
 
 @app.command()
@@ -64,7 +72,8 @@ def worker() -> None:
 @app.command()
 def project() -> None:
     """Follow the journal and write the history of trading."""
-    from farmgate.trading.facade import Projector  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.market.facade import Calendars  # noqa: PLC0415 - Only this role needs them.
+    from farmgate.trading.facade import CandleProjector, Projector  # noqa: PLC0415
 
     settings = load()
     _log_to(settings)
@@ -77,9 +86,12 @@ def project() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     database = Database(settings.history_address, threads=1)
+    descriptions = Database(settings.database_address, threads=1)
+    candles = CandleProjector(database, Calendars(descriptions).of)
     try:
-        Projector(database, settings.journal_dir).run(lambda: stopping)
+        Projector(database, settings.journal_dir, candles.step).run(lambda: stopping)
     finally:
+        descriptions.close()
         database.close()
 
 

@@ -5,7 +5,7 @@ import signal
 
 import uvloop
 
-from farmgate.app import wire
+from farmgate.app.application import Application
 from farmgate.app.settings import Settings
 from farmgate.rpc.methods import sensitive_fields
 from farmgate.telemetry import logs
@@ -14,7 +14,7 @@ from farmgate.telemetry.logs import logger
 _log = logger(__name__)
 
 
-async def serve(application: wire.Application) -> None:
+async def serve(application: Application) -> None:
     """Starts the application, and stops it when SIGTERM or SIGINT comes."""
     asked_to_go = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -37,5 +37,12 @@ def run(settings: Settings) -> None:
         SettingsError: The settings do not do here.
     """
     logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    from farmgate.app import wire  # noqa: PLC0415 - Only this role needs every module.
+
+    run_application(wire.build(settings))
+
+
+def run_application(application: Application) -> None:
+    """Runs an application until it is asked to go."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(wire.build(settings)))
+        runner.run(serve(application))

@@ -19,8 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from farmgate.app.production import not_for_production
+
 PREFIX: Final = "FARMGATE_"
-_SECRET_LENGTH_MIN: Final = 32
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -109,6 +110,16 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the gRPC port is opened on.")
     grpc_port: Port = Field(default=50051, description="gRPC port; 0 picks a free one.")
     rest_port: Port = Field(default=8080, description="Port of Envoy: REST, gRPC-Web, streams.")
+    stream_port: Port = Field(
+        default=0,
+        description="gRPC port of the processes that serve streams; they share it. 0 lets "
+        "farmgate up pick a free one.",
+    )
+    stream_processes: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=1,
+        description="How many processes farmgate up starts for streams; with 0 the server serves "
+        "them.",
+    )
     metrics_host: str = Field(
         default="127.0.0.1", description="Address the metrics port is opened on."
     )
@@ -356,7 +367,7 @@ def load(
     except ValidationError as error:
         raise SettingsError([*mistakes, *map(_words, error.errors())]) from None
     if settings.is_production:
-        mistakes += _not_for_production(settings)
+        mistakes += not_for_production(settings)
     if mistakes:
         raise SettingsError(mistakes)
     return settings
@@ -377,22 +388,3 @@ def _words(error: Any) -> str:
     place = error["loc"][0] if error["loc"] else ""
     name = place if str(place).startswith((PREFIX, "DATABASE")) else f"{PREFIX}{place}".upper()
     return f"{name}: {error['msg'].removeprefix('Value error, ')}."
-
-
-def _not_for_production(settings: Settings) -> list[str]:
-    mistakes = []
-    if len(settings.secret_key.get_secret_value()) < _SECRET_LENGTH_MIN:
-        mistakes.append("FARMGATE_SECRET_KEY must be given in production, 32 characters or more.")
-    if settings.auth_signing_key_file is None:
-        mistakes.append("FARMGATE_AUTH_SIGNING_KEY_FILE must be given in production.")
-    if settings.auth_auto_verify_email:
-        mistakes.append("FARMGATE_AUTH_AUTO_VERIFY_EMAIL can't be true in production.")
-    if settings.database_address.startswith("sqlite"):
-        mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
-    if settings.demo:
-        mistakes.append("FARMGATE_DEMO can't be true in production.")
-    if settings.chain_url.get_secret_value() and settings.chain_operator_key_file is None:
-        mistakes.append("FARMGATE_CHAIN_OPERATOR_KEY_FILE must be given in production.")
-    if settings.reflection:
-        mistakes.append("FARMGATE_REFLECTION can't be true in production.")
-    return mistakes

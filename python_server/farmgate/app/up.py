@@ -74,20 +74,33 @@ async def _start(settings: Settings, running: list[Part | Edge], *, demo: bool, 
     server = Part("serve", folder, variables)
     running.append(server)
     await server.start()
-    await _serving(settings, server)
+    await _serving(settings, settings.grpc_port, server)
+    stream_port = settings.stream_port or _free_port(settings.host)
+    streams = environment(
+        FARMGATE_DEMO="false", FARMGATE_STREAM_PORT=str(stream_port), FARMGATE_METRICS_PORT="0"
+    )
+    streaming = [Part("stream", folder, streams, n) for n in range(settings.stream_processes)]
+    for part in streaming:
+        running.append(part)
+        await part.start()
     projector = Part("project", folder, variables)
     others = [projector]
-    if not settings.jobs_in_process:
-        others.append(Part("worker", folder, variables))
     if bots:
         others.append(Part("bots", folder, variables))
     for part in others:
         running.append(part)
         await part.start()
-    edge = Edge(_edge_options(settings), settings.data_dir / "edge")
+    for part in streaming:
+        await _serving(settings, stream_port, part)
+    edge = Edge(_edge_options(settings, stream_port), settings.data_dir / "edge")
     running.append(edge)
     await edge.start()
     await _history_written(settings, projector)
+    if not settings.jobs_in_process:
+        # Last: nobody waits for it, and its libraries take seconds of the processor.
+        worker = Part("worker", folder, variables)
+        running.append(worker)
+        await worker.start()
 
 
 def _check_ports(settings: Settings) -> None:
@@ -118,18 +131,24 @@ async def _until_one_ends(asked: asyncio.Task[bool], running: list[Part | Edge])
     raise PartError(f"A part ended by itself: {names}.")
 
 
-async def _serving(settings: Settings, server: Part) -> None:
-    """Waits until the server takes calls."""
-    address = f"{settings.host}:{settings.grpc_port}"
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+async def _serving(settings: Settings, port: int, server: Part) -> None:
+    """Waits until a part takes calls."""
+    address = f"{settings.host}:{port}"
     try:
         async with asyncio.timeout(_SERVING_S), grpc.aio.insecure_channel(address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             while not await _is_serving(stub):
                 if server.has_ended:
-                    raise PartError(f"The server ended at its start; see {server.log}.")
+                    raise PartError(f"A part ended at its start: {server.name}.")
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
-        raise PartError(f"The server did not get ready; see {server.log}.") from None
+        raise PartError(f"A part did not get ready: {server.name}.") from None
 
 
 async def _history_written(settings: Settings, projector: Part) -> None:
@@ -166,12 +185,13 @@ async def _is_serving(stub: Any) -> bool:  # The package's stubs know no methods
     return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _edge_options(settings: Settings) -> EdgeOptions:
+def _edge_options(settings: Settings, stream_port: int) -> EdgeOptions:
     return EdgeOptions(
         host=settings.host,
         rest_port=settings.rest_port,
         admin_port=settings.admin_port,
         upstreams=((settings.host, settings.grpc_port),),
+        stream_upstreams=((settings.host, stream_port),) if settings.stream_processes else (),
         origins=settings.web_origins,
     )
 

@@ -53,6 +53,7 @@ _MONEY_MAX: Final = 10**12
 KEYS: Final[dict[str, Key]] = {
     "registration.enabled": Key(BOOL, "true", "Whether people may register themselves."),
     "trading.enabled": Key(BOOL, "true", "Whether orders are taken; false halts every instrument."),
+    "trading.settlement_window_s": Key(INT, "60", "Seconds before the close whose trades make the settlement price.", 10, 3_600),
     "contracts.enabled": Key(BOOL, "true", "Whether new forward contracts may be drafted."),
     "kyc.level1_order": Key(DECIMAL, "5000", "Most that one order of level 1 may be worth.", 0, _MONEY_MAX, below="kyc.level1_daily"),
     "kyc.level1_daily": Key(DECIMAL, "10000", "Most that level 1 may trade in a day.", 0, _MONEY_MAX, below="kyc.level2_daily"),
@@ -61,6 +62,9 @@ KEYS: Final[dict[str, Key]] = {
     "kyc.level2_withdraw": Key(DECIMAL, "50000", "Most that level 2 may withdraw in a day.", 0, _MONEY_MAX),
     "kyc.validity_months": Key(INT, "24", "Months that an approval holds.", 1, 120),
     "kyc.max_attempts": Key(INT, "5", "Attempts at one level.", 1, 100),
+    "trading.bust_window_min": Key(INT, "8", "Minutes in which a party may ask for the review of a trade.", 1, 1_440),
+    "trading.non_reviewable_ticks": Key(INT, "20", "Ticks from the trade before within which a price is never reviewed.", 0, 10_000),
+    "trading.block_min_lots": Key(INT, "50", "Least lots of a trade agreed outside the book.", 1, 1_000_000),
     "contracts.sign_by_default_h": Key(INT, "72", "Hours to sign when the terms state no time.", 1, 720),
     "contracts.sign_by_max_d": Key(INT, "30", "Days that the time to sign may be ahead.", 1, 365),
     "contracts.tolerance_pct": Key(DECIMAL, "2", "Tolerance of quantity when the terms state none.", 0, 10),
@@ -70,6 +74,7 @@ KEYS: Final[dict[str, Key]] = {
     "contracts.acceptance_days": Key(INT, "5", "Business days after which a statement counts as accepted.", 1, 60),
     "contracts.grace_days": Key(INT, "5", "Days after the window in which deliveries are still taken.", 0, 60),
     "chain.required": Key(BOOL, "true", "Whether a contract waits for the chain before it is in force."),
+    "ai.retrain_days": Key(INT, "7", "Days between two trainings of the models that forecast.", 1, 365),
     "ui.banner": Key(STRING, "", "A line that the web frontend shows to everybody.", 0, 500),
 }
 # fmt: on

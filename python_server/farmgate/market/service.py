@@ -1,9 +1,8 @@
 """The gRPC face of the market: instruments, prices, streams of market data."""
 
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
-from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Row
 
 from farmgate.api.market.v1 import market_pb2
@@ -16,24 +15,16 @@ from farmgate.market.messages import (
     price_message,
     ticker_message,
 )
+from farmgate.market.price_service import PriceMethods, PublicTrades
 from farmgate.market.reference_service import ReferenceMethods
+from farmgate.market.stream_service import MarketStreamServicer
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
-from farmgate.rpc.registry import Servicer
-from farmgate.rpc.streams import sse_event, sse_open, steps
-
-_CHANNELS_DEFAULT: Final = (
-    market_pb2.MARKET_CHANNEL_TRADES,
-    market_pb2.MARKET_CHANNEL_BOOK,
-    market_pb2.MARKET_CHANNEL_PRICE_UPDATE,
-    market_pb2.MARKET_CHANNEL_MARKET_SUMMARY,
-    market_pb2.MARKET_CHANNEL_STATUS,
-)
 
 
-class MarketServicer(ReferenceMethods, Servicer):
+class MarketServicer(ReferenceMethods, PriceMethods, MarketStreamServicer):
     """Serves `MarketService`.
 
     Args:
@@ -41,16 +32,23 @@ class MarketServicer(ReferenceMethods, Servicer):
         database: Where descriptions are kept.
         pager: Signs page tokens.
         clock: Tells the time.
+        history: Where candles are.
+        public_trades: Reads trades.
     """
 
-    SERVICE = market_pb2.DESCRIPTOR.services_by_name["MarketService"]
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
 
-    def __init__(self, matching: Matching, database: Database, pager: Pager, clock: Clock) -> None:
+    def __init__(
+        self, matching: Matching, database: Database, pager: Pager, clock: Clock, *,
+        history: Database, public_trades: PublicTrades,
+    ) -> None:  # fmt: skip
+        super().__init__(matching)
         self._matching = matching
         self._database = database
         self._pager = pager
         self._clock = clock
+        self._history = history
+        self._public_trades = public_trades
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call
@@ -130,15 +128,6 @@ class MarketServicer(ReferenceMethods, Servicer):
             ]
         )
 
-    async def WatchMarket(
-        self, request: market_pb2.WatchMarketRequest, call: Call
-    ) -> AsyncIterator[market_pb2.WatchMarketResponse]:
-        channels = _channels(request.channels)
-        symbols = list(request.symbols)
-        cursor = self._matching.watch_market(symbols, channels, request.from_sequence)
-        async for data in steps(self._matching, cursor, market_beat, market_end):
-            yield market_pb2.WatchMarketResponse.FromString(data)
-
     async def _described(self) -> dict[str, Row[Any]]:
         return await self._database.read(store.descriptions)
 
@@ -151,56 +140,6 @@ class MarketServicer(ReferenceMethods, Servicer):
         return found
 
 
-class MarketEventServicer(Servicer):
-    """Serves `EventService`: market data for a browser's EventSource.
-
-    Args:
-        matching: The core.
-    """
-
-    SERVICE = market_pb2.DESCRIPTOR.services_by_name["EventService"]
-
-    def __init__(self, matching: Matching) -> None:
-        self._matching = matching
-
-    async def StreamMarketEvents(
-        self, request: market_pb2.StreamMarketEventsRequest, call: Call
-    ) -> AsyncIterator[HttpBody]:
-        from_sequence = call.resume_after + 1 if call.resume_after else request.from_sequence
-        channels = _channels(request.channels)
-        cursor = self._matching.watch_market(list(request.symbols), channels, from_sequence)
-        yield sse_open()
-        async for data in steps(self._matching, cursor, market_beat, market_end):
-            updates = market_pb2.WatchMarketResponse.FromString(data).updates
-            events = (sse_event(_event_name(update), update.sequence, update) for update in updates)
-            yield HttpBody(data=b"".join(events))
-
-
-def market_beat(sequence: int) -> bytes:
-    """Returns a heartbeat of market data."""
-    update = market_pb2.MarketUpdate(sequence=sequence, heartbeat=True)
-    return market_pb2.WatchMarketResponse(updates=[update]).SerializeToString()
-
-
-def market_end(reason: str) -> bytes:
-    """Returns the last update of a stream of market data."""
-    update = market_pb2.MarketUpdate(end_reason=reason)
-    return market_pb2.WatchMarketResponse(updates=[update]).SerializeToString()
-
-
-def _channels(wanted: Iterable[int]) -> int:
-    channels = 0
-    for channel in tuple(wanted) or _CHANNELS_DEFAULT:
-        channels |= 1 << channel
-    return channels
-
-
 def _unit(described: dict[str, Row[Any]], found: InstrumentMarket) -> str:
     description = described.get(found["symbol"])
     return description.unit if description is not None else ""
-
-
-def _event_name(update: market_pb2.MarketUpdate) -> str:
-    if update.end_reason:
-        return "end"
-    return "heartbeat" if update.heartbeat else "market"

@@ -29,9 +29,10 @@ def descriptions(transaction: Connection) -> dict[str, Row[Any]]:
     return {row.symbol: row for row in transaction.execute(select(instruments))}
 
 
-def has_instruments(transaction: Connection) -> bool:
-    """Returns whether anything is described."""
-    return transaction.execute(select(instruments.c.symbol).limit(1)).first() is not None
+def calendar_codes(transaction: Connection) -> dict[int, str]:
+    """Returns the calendars of instruments by their numbers."""
+    query = select(instruments.c.number, instruments.c.calendar_code)
+    return {row.number: row.calendar_code for row in transaction.execute(query)}
 
 
 def add(

@@ -63,7 +63,29 @@ class Stream:
                 )
 
 
-class NotificationServicer(Servicer):
+class NotificationStreamServicer(Servicer):
+    """Serves the stream of `NotificationService`, also in processes that do nothing else.
+
+    Args:
+        stream: Follows notifications.
+    """
+
+    SERVICE = notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"]
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def WatchNotifications(
+        self, request: notifications_pb2.WatchNotificationsRequest, call: Call
+    ) -> AsyncIterator[notifications_pb2.WatchNotificationsResponse]:
+        steps = self._stream.steps(
+            call.caller.user_id, list(request.types), request.after_notification_id, 0
+        )
+        async for _, step in steps:
+            yield step
+
+
+class NotificationServicer(NotificationStreamServicer):
     """Serves `NotificationService`.
 
     Args:
@@ -72,12 +94,11 @@ class NotificationServicer(Servicer):
         pager: Signs page tokens.
     """
 
-    SERVICE = notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"]
     QUIET_METHODS = frozenset({"GetUnreadCount"})
 
     def __init__(self, inbox: Inbox, stream: Stream, pager: Pager) -> None:
+        super().__init__(stream)
         self._inbox = inbox
-        self._stream = stream
         self._pager = pager
 
     async def ListNotifications(
@@ -143,15 +164,6 @@ class NotificationServicer(Servicer):
         return notifications_pb2.GetUnreadCountResponse(
             unread_count=unread, critical_count=critical
         )
-
-    async def WatchNotifications(
-        self, request: notifications_pb2.WatchNotificationsRequest, call: Call
-    ) -> AsyncIterator[notifications_pb2.WatchNotificationsResponse]:
-        steps = self._stream.steps(
-            call.caller.user_id, list(request.types), request.after_notification_id, 0
-        )
-        async for _, step in steps:
-            yield step
 
 
 class NotificationEventServicer(Servicer):

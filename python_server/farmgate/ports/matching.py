@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from farmgate import _matching
-from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor
+from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor, Simulation
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.matching_shapes import (
     AssetAudit,
     Block,
+    ExecutedTrade,
     ForwardPosition,
     Hold,
     InstrumentMarket,
@@ -24,11 +25,14 @@ from farmgate.ports.matching_shapes import (
     Risk,
     RiskLimits,
     Switch,
+    TradeSide,
 )
+from farmgate.ports.wakeups import WakeUps
 
 __all__ = [
     "AssetAudit",
     "Block",
+    "ExecutedTrade",
     "Follower",
     "ForwardPosition",
     "Hold",
@@ -40,12 +44,12 @@ __all__ = [
     "OrderCursor",
     "Risk",
     "RiskLimits",
+    "Simulation",
     "Switch",
+    "TradeSide",
 ]
 
 _REASON_PREFIX: Final = "REASON_"
-# Watchers are woken this often at most; between two wakes their updates gather.
-_FEED_WINDOW_S: Final = 0.005
 # A read that must show what was acknowledged waits no longer than this.
 _READ_WAIT_S: Final = 1.0
 
@@ -66,8 +70,7 @@ class Matching:
     def __init__(self, engine: _matching.Engine) -> None:
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._watchers: set[asyncio.Future[None]] = set()
-        self._wake: asyncio.TimerHandle | None = None
+        self._wakeups = WakeUps()
 
     @classmethod
     def open(
@@ -94,9 +97,7 @@ class Matching:
         self._drain()
         if self._loop:
             self._loop.remove_reader(self._engine.fileno())
-        if self._wake:
-            self._wake.cancel()
-        self._wake_watchers()
+        self._wakeups.now()
 
     async def _ask(self, submit: Callable[..., None], *arguments: Any) -> Any:
         future = asyncio.get_running_loop().create_future()
@@ -206,6 +207,47 @@ class Matching:
         _, _, count = await self._ask(self._engine.cancel_all, account, reason)
         return int(count)
 
+    async def change_trade(
+        self,
+        trade: ExecutedTrade,
+        buyer: TradeSide,
+        seller: TradeSide,
+        *,
+        price_ticks: int,
+        quantity_lots: int,
+    ) -> int:
+        """Corrects a trade, or takes it back when no lots are left; returns the sequence.
+
+        Raises:
+            DomainError: TRADE_ALREADY_CORRECTED; PRICE_RANGE, QUANTITY_MAX or AMEND_NOT_ALLOWED for
+                what it can't become; INSUFFICIENT_FUNDS or INSUFFICIENT_INVENTORY when a party no
+                longer has what it would give back.
+        """
+        submit = self._engine.change_trade
+        answer = await self._ask(submit, trade, buyer, seller, price_ticks, quantity_lots)
+        return int(answer[1])
+
+    async def block_trade(
+        self,
+        instrument: int,
+        *,
+        price_ticks: int,
+        quantity_lots: int,
+        buyer: int,
+        seller: int,
+        key: bytes,
+    ) -> tuple[int, int]:
+        """Settles a trade that two accounts agreed; returns its number and the sequence.
+
+        Raises:
+            DomainError: What keeps either account from it.
+        """
+        submit = self._engine.block_trade
+        number, sequence, _ = await self._ask(
+            submit, instrument, price_ticks, quantity_lots, buyer, seller, key
+        )
+        return int(number), int(sequence)
+
     def risk(self, account: int) -> Risk:
         """Returns the switches and limits of an account.
 
@@ -262,9 +304,9 @@ class Matching:
                 "READ_BEHIND", reached=self._engine.applied_sequence(), wanted=sequence
             ) from None
 
-    def order_book(self, symbol: str, depth: int) -> bytes | None:
-        """Returns the bytes of a GetOrderBookResponse; None for an unknown symbol."""
-        return self._engine.order_book(symbol, depth)
+    def order_book(self, symbol: str, depth: int, owner: int | None = None) -> bytes | None:
+        """Returns a GetOrderBookResponse, with orders for an owner; None for an unknown symbol."""
+        return self._engine.order_book(symbol, depth, owner)
 
     def open_order(self, order_id: int) -> tuple[bytes, int] | None:
         """Returns the bytes of a GetOrderResponse and the account, for an open order."""
@@ -277,6 +319,10 @@ class Matching:
     def instruments(self, symbols: list[str] | None = None) -> list[InstrumentMarket]:
         """Returns instruments with rules and market; unknown symbols are left out."""
         return self._engine.instruments(symbols)
+
+    def instrument_record(self, symbol: str) -> bytes | None:
+        """Returns an instrument's rules for a `Simulation`; None for an unknown symbol."""
+        return self._engine.instrument_record(symbol)
 
     def assets(self) -> list[str]:
         """Returns the codes of the assets; the first has number 1."""
@@ -334,25 +380,8 @@ class Matching:
 
     async def feeds_moved(self, timeout_s: float) -> bool:
         """Waits until feeds move on; False when the time ran out first."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watchers.add(future)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await future
-        except TimeoutError:
-            return False
-        finally:
-            self._watchers.discard(future)
-        return True
+        return await self._wakeups.moved(timeout_s)
 
     def _drain(self) -> None:
-        if self._engine.drain() and self._watchers and self._wake is None:
-            assert self._loop, "Only a started core drains."
-            self._wake = self._loop.call_later(_FEED_WINDOW_S, self._wake_watchers)
-
-    def _wake_watchers(self) -> None:
-        self._wake = None
-        watchers, self._watchers = self._watchers, set()
-        for future in watchers:
-            if not future.done():
-                future.set_result(None)
+        if self._engine.drain():
+            self._wakeups.soon()

@@ -135,6 +135,25 @@ class AssetAudit(NamedTuple):
         return self.issued == self.total and self.held == self.explained and not self.wrong_accounts
 
 
+class TradeSide(NamedTuple):
+    """What one side of a trade paid and left; money is in 1e-4 of the quote currency."""
+
+    account: int
+    fee_minor: int
+    deposit_minor: int
+
+
+class ExecutedTrade(NamedTuple):
+    """A trade as it was made."""
+
+    trade_id: int
+    instrument: int
+    kind: int
+    time_ns: int
+    price_ticks: int
+    quantity_lots: int
+
+
 class ForwardPosition(TypedDict):
     """An account in one forward; ticks are sums of price times lots."""
 
@@ -149,6 +168,19 @@ class ForwardPosition(TypedDict):
     open_sell_lots: int
 
 
+class SimulationSummary(TypedDict):
+    """What a run outside the market gave so far; the result is in 1e-4 of the quote currency."""
+
+    commands: int
+    total: int
+    trades: int
+    volume_lots: int
+    last_ticks: int
+    net_lots: int
+    result_minor: int
+    events_hash: str
+
+
 class Block(TypedDict):
     """What changed between two watermarks, as rows."""
 
@@ -158,6 +190,7 @@ class Block(TypedDict):
     accounts: list[tuple[int, bytes]]
     orders: list[tuple[Any, ...]]
     trades: list[tuple[int, ...]]
+    changes: list[tuple[int, ...]]
     postings: list[tuple[int, ...]]
     instruments: list[tuple[int, str, int, int]]
     assets: list[tuple[int, str]]

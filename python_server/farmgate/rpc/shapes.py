@@ -44,7 +44,7 @@ class Codec:
     def __init__(self, method: Method, *, is_raw: bool) -> None:
         self._is_raw = is_raw
         self.read: Callable[[bytes], Any] = _same if is_raw else validation.reader(method.request)
-        self.write: Callable[[Any], bytes] = _same if is_raw else method.response.SerializeToString
+        self.write: Callable[[Any], bytes] = _same if is_raw else _write
 
     def canonical(self, request: Message | bytes) -> bytes:
         """Returns the bytes by which repeats are recognised, whatever order the fields came in."""
@@ -261,3 +261,8 @@ async def _compare(
 
 def _same(value: T) -> T:
     return value
+
+
+def _write(reply: Message | bytes) -> bytes:
+    # A stream may pass on what is encoded already: it is the same for many readers.
+    return reply if isinstance(reply, bytes) else reply.SerializeToString()

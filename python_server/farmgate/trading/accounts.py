@@ -4,7 +4,7 @@ from typing import Protocol
 
 from farmgate.errors import DomainError
 from farmgate.ports.ids import is_ulid, ulid_bytes
-from farmgate.ports.matching import Matching
+from farmgate.ports.watching import Streams
 from farmgate.rpc.call import Call
 
 
@@ -34,12 +34,12 @@ class Readable:
     """Finds the accounts that a call may show.
 
     Args:
-        matching: The core.
+        streams: Knows accounts by their IDs.
         members: Knows who manages whose organisation.
     """
 
-    def __init__(self, matching: Matching, members: Members) -> None:
-        self._matching = matching
+    def __init__(self, streams: Streams, members: Members) -> None:
+        self._streams = streams
         self._members = members
 
     async def account(self, call: Call, account_id: str) -> tuple[int, str]:
@@ -56,7 +56,7 @@ class Readable:
             return own_account(call), own_id
         number = None
         if is_ulid(account_id) and await self._may(call, account_id):
-            number = self._matching.account_number(ulid_bytes(account_id))
+            number = self._streams.account_number(ulid_bytes(account_id))
         if number is None:
             raise DomainError("ACCOUNT_UNKNOWN")
         return number, account_id

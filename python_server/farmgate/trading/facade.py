@@ -6,10 +6,19 @@ from typing import Final
 from farmgate.db.engine import Database
 from farmgate.ports.matching import Matching
 from farmgate.trading import store
+from farmgate.trading.candles import CandleProjector
+from farmgate.trading.changes import TradeChanges
 from farmgate.trading.history import History
 from farmgate.trading.project import Projector
 
-__all__ = ["OWN_OWNER", "History", "Projector", "TradingAccounts"]
+__all__ = [
+    "OWN_OWNER",
+    "CandleProjector",
+    "History",
+    "Projector",
+    "TradeChanges",
+    "TradingAccounts",
+]
 
 # The account is its own beneficial owner; those of an organisation share one.
 OWN_OWNER: Final = 2**32 - 1

@@ -78,13 +78,25 @@ def order_message(
 
 
 def trade_message(
-    row: Row[Any], instrument: InstrumentMarket, account: int, account_id: str
+    row: Row[Any],
+    instrument: InstrumentMarket,
+    account: int,
+    account_id: str,
+    change: Row[Any] | None = None,
 ) -> trading_pb2.Trade:
     """Returns a trade as one of its accounts sees it."""
     is_maker = row.maker_account == account
     aggressor = types_pb2.Side.ValueType(row.aggressor)
     other = types_pb2.SIDE_SELL if aggressor == types_pb2.SIDE_BUY else types_pb2.SIDE_BUY
     notional_minor = row.price_ticks * row.quantity_lots * instrument["tick_value_minor"]
+    correction = None
+    if change is not None:
+        correction = trading_pb2.TradeCorrection(
+            old_price=rules.price(change.old_price_ticks, instrument["tick_size_micro"]),
+            old_quantity_lots=change.old_quantity_lots,
+            correct_time=timestamp(change.change_time_ns),
+            sequence=change.sequence,
+        )
     return trading_pb2.Trade(
         trade_id=row.trade_id,
         symbol=instrument["symbol"],
@@ -99,4 +111,6 @@ def trade_message(
         trade_time=timestamp(row.trade_time_ns),
         account_id=account_id,
         kind=row.kind,
+        status=row.status,
+        correction=correction,
     )

@@ -9,14 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from farmgate.api.types.v1 import types_pb2
 from farmgate.db.engine import Database
 from farmgate.ports.matching import Block, Follower
 from farmgate.telemetry.logs import logger
 from farmgate.trading import store
-from farmgate.trading.tables import ledger_entries, orders, trades, watermarks
+from farmgate.trading.tables import (
+    STATUS_BUSTED,
+    STATUS_CORRECTED,
+    ledger_entries,
+    orders,
+    trade_changes,
+    trades,
+    watermarks,
+)
 
 _BLOCK_COMMANDS: Final = 5_000
 _IDLE_S: Final = 0.01
@@ -32,10 +41,14 @@ class Projector:
     Args:
         database: Where history is kept.
         directory: Folder of the journal.
+        then: Makes what is derived from history; returns 0 when it is up to date.
     """
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(
+        self, database: Database, directory: Path, then: Callable[[], int] | None = None
+    ) -> None:
         self._database = database
+        self._then = then
         watermark = database.run(store.watermark, is_write=False)
         self._follower = Follower.open(directory, watermark)
 
@@ -57,8 +70,12 @@ class Projector:
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Follows the journal until told to stop."""
+        is_behind = True
         while not is_stopping():
-            if self.step() == 0:
+            count = self.step()
+            if self._then and (count or is_behind):
+                is_behind = self._then() > 0
+            elif count == 0:
                 time.sleep(_IDLE_S)
 
 
@@ -74,10 +91,26 @@ def write_block(transaction: Connection, block: Block) -> None:
         return
     _insert(transaction, orders, block["orders"], key="order_id")
     _insert(transaction, trades, block["trades"], key="trade_id")
+    _change(transaction, block["changes"])
     postings = [row for row in block["postings"] if row[_POSTING_SEQUENCE] > reached]
     _insert(transaction, ledger_entries, postings, key=None)
     values = {"sequence": block["sequence"], "time_ns": block["time_ns"]}
     _upsert(transaction, watermarks, [{"shard": store.SHARD, **values}], "shard")
+
+
+def _change(transaction: Connection, rows: list[tuple[int, ...]]) -> None:
+    """Makes trades say what holds now, and keeps what they were."""
+    _insert(transaction, trade_changes, rows, key="trade_id")
+    buys = trades.c.aggressor == types_pb2.SIDE_BUY
+    for trade_id, _, _, price, lots, bought, sold, *_ in rows:
+        values = {
+            "status": STATUS_CORRECTED if lots else STATUS_BUSTED,
+            "price_ticks": price,
+            "quantity_lots": lots,
+            "taker_fee_minor": case((buys, bought), else_=sold),
+            "maker_fee_minor": case((buys, sold), else_=bought),
+        }
+        transaction.execute(update(trades).where(trades.c.trade_id == trade_id).values(values))
 
 
 def _lock(transaction: Connection) -> None:
@@ -104,11 +137,15 @@ def _insert(
 def _upsert(transaction: Connection, table: Table, rows: list[dict[str, Any]], key: str) -> None:
     insert = sqlite.insert if transaction.dialect.name == "sqlite" else postgresql.insert
     statement = insert(table)
-    changes = {
+    changes: dict[str, Any] = {
         column.name: statement.excluded[column.name]
         for column in table.columns
         if column.name != key
     }
+    if table is orders:
+        # Told once, in the block in which the order came in.
+        came_in = statement.excluded.accept_sequence
+        changes["accept_sequence"] = case((came_in == 0, orders.c.accept_sequence), else_=came_in)
     statement = statement.on_conflict_do_update(index_elements=[key], set_=changes)
     transaction.execute(statement, rows)
 

@@ -2,37 +2,46 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from farmgate.api.trading.v1 import events_pb2, trading_pb2
+from farmgate.api.trading.v1 import trading_pb2
+from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.ports.matching import Matching
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
-from farmgate.rpc.registry import Servicer
-from farmgate.rpc.streams import sse_event, sse_open, steps
 from farmgate.trading import store
 from farmgate.trading.accounts import Readable, own_account
+from farmgate.trading.agreements import Agreements
+from farmgate.trading.book_service import BookMethods
 from farmgate.trading.history import History
 from farmgate.trading.messages import Instruments, order_message, trade_message
+from farmgate.trading.party_service import PartyMethods
 from farmgate.trading.risk import AccountMethods
 from farmgate.trading.sessions import Sessions
+from farmgate.trading.simulation_service import SimulationMethods
+from farmgate.trading.simulations import Simulations
+from farmgate.trading.stream_service import OrderStreamServicer
+from farmgate.trading.tables import STATUS_EXECUTED
 
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 # Messages of a session that may wait for their answers; the caller's sending slows down beyond.
 _SESSION_WINDOW: Final = 64
 _BOOK_DEPTH_DEFAULT: Final = 20
+# No account ever gets this number.
+_NOBODY: Final = 2**32 - 1
 
 
 def _key(call: Call) -> bytes:
     return (call.idempotency_key or "").encode("ascii", "replace")
 
 
-class TradingServicer(AccountMethods, Servicer):
+class TradingServicer(
+    AccountMethods, PartyMethods, SimulationMethods, BookMethods, OrderStreamServicer
+):
     """Serves `TradingService`.
 
     Args:
@@ -41,9 +50,11 @@ class TradingServicer(AccountMethods, Servicer):
         pager: Signs page tokens.
         sessions: Counts sessions of order entry.
         readable: Knows whose accounts a call reaches.
+        agreements: What the parties of a trade may ask for.
+        simulations: Runs backtests.
+        database: Where calls are recorded.
     """
 
-    SERVICE = trading_pb2.DESCRIPTOR.services_by_name["TradingService"]
     RAW_METHODS = frozenset({
         "AmendOrder", "BatchCreateOrders", "CancelOrder", "CreateOrder", "MassCancel",
         "OrderSession",
@@ -56,13 +67,17 @@ class TradingServicer(AccountMethods, Servicer):
 
     def __init__(
         self, matching: Matching, history: History, pager: Pager, sessions: Sessions,
-        readable: Readable,
+        readable: Readable, agreements: Agreements, simulations: Simulations,
+        database: Database,
     ) -> None:  # fmt: skip
+        super().__init__(matching, readable)
+        self._agreements = agreements
+        self._simulations = simulations
+        self._database = database
         self._matching = matching
         self._sessions = sessions
         self._history = history
         self._pager = pager
-        self._readable = readable
         self._instruments = Instruments(matching)
 
     async def CreateOrder(self, request: bytes, call: Call) -> bytes:
@@ -157,21 +172,33 @@ class TradingServicer(AccountMethods, Servicer):
         after = self._pager.after(request, request.page_token, caller=call.caller.user_id)
         before = int(after[0]) if after else None
         limit = page_size(request.page_size)
-        rows, sequence = await self._history.read(
-            lambda tx: store.trade_page(
+
+        def read(tx: Connection) -> tuple[list[Row[Any]], dict[int, Row[Any]]]:
+            rows = store.trade_page(
                 tx,
                 account,
                 instrument=instrument,
                 order_id=request.order_id or None,
                 before=before,
                 limit=limit + 1,
-            ),
+            )
+            changed = [row.trade_id for row in rows if row.status != STATUS_EXECUTED]
+            return rows, store.trade_changes_of(tx, changed)
+
+        (rows, changes), sequence = await self._history.read(
+            read,
             expected=await self._expected(call, request.min_sequence),
             required=request.min_sequence,
         )
         reply = trading_pb2.ListTradesResponse(sequence=sequence)
         reply.trades.extend(
-            trade_message(row, self._instruments.get(row.instrument), account, account_id)
+            trade_message(
+                row,
+                self._instruments.get(row.instrument),
+                account,
+                account_id,
+                changes.get(row.trade_id),
+            )
             for row in rows[:limit]
         )
         if len(rows) > limit:
@@ -183,17 +210,19 @@ class TradingServicer(AccountMethods, Servicer):
         self, request: trading_pb2.GetOrderBookRequest, call: Call
     ) -> trading_pb2.GetOrderBookResponse:
         await self._matching.caught_up(request.min_sequence)
-        book = self._matching.order_book(request.symbol, request.depth or _BOOK_DEPTH_DEFAULT)
+        depth = request.depth or _BOOK_DEPTH_DEFAULT
+        owner = self._owner(call) if request.include_orders else None
+        book = self._matching.order_book(request.symbol, depth, owner)
         if book is None:
             raise DomainError("INSTRUMENT_UNKNOWN", symbol=request.symbol)
         return trading_pb2.GetOrderBookResponse.FromString(book)
 
-    async def WatchOrders(
-        self, request: trading_pb2.WatchOrdersRequest, call: Call
-    ) -> AsyncIterator[trading_pb2.WatchOrdersResponse]:
-        account, _ = await self._readable.account(call, request.account_id)
-        async for data in self._order_steps(account, request.from_sequence):
-            yield trading_pb2.WatchOrdersResponse.FromString(data)
+    @staticmethod
+    def _owner(call: Call) -> int:
+        """Returns the caller's account; for others that of nobody."""
+        caller = call.caller_or_none
+        number = caller.account_number if caller else None
+        return _NOBODY if number is None else number
 
     async def _canceller(self, request: bytes, call: Call) -> int:
         """Returns the account to cancel for: who manages an organisation may for its members."""
@@ -210,10 +239,6 @@ class TradingServicer(AccountMethods, Servicer):
             return own
         return found[1]
 
-    def _order_steps(self, account: int, from_sequence: int) -> AsyncIterator[bytes]:
-        cursor = self._matching.watch_orders(account, from_sequence)
-        return steps(self._matching, cursor, order_beat, order_end)
-
     async def _expected(self, call: Call, required: int) -> int:
         """Returns the sequence at which the caller sees its own last order event."""
         await self._matching.caught_up()
@@ -228,45 +253,3 @@ class TradingServicer(AccountMethods, Servicer):
         if number is None:
             raise DomainError("INSTRUMENT_UNKNOWN", symbol=symbol)
         return number
-
-
-def order_beat(sequence: int) -> bytes:
-    """Returns a heartbeat of the stream of orders."""
-    update = trading_pb2.OrderUpdate(sequence=sequence, heartbeat=True)
-    return trading_pb2.WatchOrdersResponse(updates=[update]).SerializeToString()
-
-
-def order_end(reason: str) -> bytes:
-    """Returns the last update of a stream of orders."""
-    update = trading_pb2.OrderUpdate(end_reason=reason)
-    return trading_pb2.WatchOrdersResponse(updates=[update]).SerializeToString()
-
-
-class OrderEventServicer(Servicer):
-    """Serves `OrderEventService`: the stream of orders for a browser's EventSource.
-
-    Args:
-        matching: The core.
-    """
-
-    SERVICE = events_pb2.DESCRIPTOR.services_by_name["OrderEventService"]
-
-    def __init__(self, matching: Matching) -> None:
-        self._matching = matching
-
-    async def StreamOrderEvents(
-        self, request: events_pb2.StreamOrderEventsRequest, call: Call
-    ) -> AsyncIterator[HttpBody]:
-        from_sequence = call.resume_after + 1 if call.resume_after else request.from_sequence
-        cursor = self._matching.watch_orders(own_account(call), from_sequence)
-        yield sse_open()
-        async for data in steps(self._matching, cursor, order_beat, order_end):
-            updates = trading_pb2.WatchOrdersResponse.FromString(data).updates
-            events = (sse_event(_event_name(update), update.sequence, update) for update in updates)
-            yield HttpBody(data=b"".join(events))
-
-
-def _event_name(update: trading_pb2.OrderUpdate) -> str:
-    if update.end_reason:
-        return "end"
-    return "heartbeat" if update.heartbeat else "orders"

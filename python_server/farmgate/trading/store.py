@@ -6,7 +6,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, or_, select, union_all
 
-from farmgate.trading.tables import ledger_entries, orders, trades, watermarks
+from farmgate.trading.tables import (
+    KIND_BLOCK,
+    STATUS_BUSTED,
+    ledger_entries,
+    orders,
+    trade_changes,
+    trades,
+    watermarks,
+)
 
 SHARD: Final = 1
 
@@ -80,11 +88,35 @@ def trade_page(
 def public_trade_page(
     transaction: Connection, instrument: int, *, before: int | None, limit: int
 ) -> list[Row[Any]]:
-    """Returns trades of an instrument, the newest first, older than `before`."""
-    query = select(trades).where(trades.c.instrument == instrument)
+    """Returns trades of an instrument that stand, the newest first, older than `before`."""
+    query = select(trades).where(
+        trades.c.instrument == instrument, trades.c.status != STATUS_BUSTED
+    )
     if before is not None:
         query = query.where(trades.c.trade_id < before)
     return list(transaction.execute(query.order_by(trades.c.trade_id.desc()).limit(limit)))
+
+
+def trade(transaction: Connection, trade_id: int) -> Row[Any] | None:
+    """Returns one trade."""
+    return transaction.execute(select(trades).where(trades.c.trade_id == trade_id)).one_or_none()
+
+
+def price_before(transaction: Connection, trade_id: int, instrument: int) -> int | None:
+    """Returns the price of the trade that the book made before this one, in ticks."""
+    query = select(trades.c.price_ticks).where(
+        trades.c.instrument == instrument,
+        trades.c.trade_id < trade_id,
+        trades.c.status != STATUS_BUSTED,
+        trades.c.kind != KIND_BLOCK,
+    )
+    return transaction.execute(query.order_by(trades.c.trade_id.desc()).limit(1)).scalar()
+
+
+def trade_changes_of(transaction: Connection, trade_ids: Collection[int]) -> dict[int, Row[Any]]:
+    """Returns what trades were before they were changed; those that were not are left out."""
+    query = select(trade_changes).where(trade_changes.c.trade_id.in_(trade_ids))
+    return {row.trade_id: row for row in transaction.execute(query)}
 
 
 def ledger_page(

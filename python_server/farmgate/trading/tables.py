@@ -55,8 +55,17 @@ orders: Final = Table(
     Column("display_lots", BigInteger, nullable=False, server_default="0"),
     Column("min_lots", BigInteger, nullable=False, server_default="0"),
     Column("reduce_only", SmallInteger, nullable=False, server_default="0"),
+    # Sequence at which it was accepted or refused; 0 for orders of before this was kept.
+    Column("accept_sequence", BigInteger, nullable=False, server_default="0"),
     Index("ix_orders_account_order_id", "account", "order_id"),
 )
+
+# How a trade came about, when two agreed it outside the book.
+KIND_BLOCK: Final = 3
+# What a trade's status says.
+STATUS_EXECUTED: Final = 1
+STATUS_CORRECTED: Final = 2
+STATUS_BUSTED: Final = 3
 
 trades: Final = Table(
     "trades",
@@ -76,9 +85,62 @@ trades: Final = Table(
     Column("sequence", BigInteger, nullable=False),
     # 1 between an order that came in and one that rested, 2 in an auction.
     Column("kind", SmallInteger, nullable=False, server_default="1"),
+    # What a forward keeps of each side as deposit.
+    Column("maker_deposit_minor", BigInteger, nullable=False, server_default="0"),
+    Column("taker_deposit_minor", BigInteger, nullable=False, server_default="0"),
+    # 1 as made, 2 corrected, 3 taken back; price, quantity and fees are those that hold now.
+    Column("status", SmallInteger, nullable=False, server_default="1"),
     Index("ix_trades_instrument_trade_id", "instrument", "trade_id"),
     Index("ix_trades_maker_account_trade_id", "maker_account", "trade_id"),
     Index("ix_trades_taker_account_trade_id", "taker_account", "trade_id"),
+)
+
+# Trades that were taken back or corrected, with what they were before.
+trade_changes: Final = Table(
+    "trade_changes",
+    metadata,
+    Column("trade_id", BigKey, primary_key=True, autoincrement=False),
+    Column("old_price_ticks", BigInteger, nullable=False),
+    Column("old_quantity_lots", BigInteger, nullable=False),
+    Column("new_price_ticks", BigInteger, nullable=False),
+    Column("new_quantity_lots", BigInteger, nullable=False),
+    Column("buyer_fee_minor", BigInteger, nullable=False),
+    Column("seller_fee_minor", BigInteger, nullable=False),
+    Column("change_time_ns", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    # 1 once the candles that the trade was in are made again.
+    Column("in_candles", SmallInteger, nullable=False, server_default="0"),
+)
+
+# Trades whose review a party asked for.
+trade_reviews: Final = Table(
+    "trade_reviews",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("trade_id", BigInteger, nullable=False),
+    Column("requested_by", Ulid, nullable=False),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("reason", String(500), nullable=False),
+    UniqueConstraint("trade_id", "requested_by"),
+)
+
+# Reports of trades agreed outside the book, of which two that meet make a trade.
+block_reports: Final = Table(
+    "block_reports",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("instrument", Integer, nullable=False),
+    Column("price_ticks", BigInteger, nullable=False),
+    Column("quantity_lots", BigInteger, nullable=False),
+    Column("side", SmallInteger, nullable=False),
+    Column("account", BigInteger, nullable=False),
+    Column("counterparty", BigInteger, nullable=False),
+    Column("reported_by", Ulid, nullable=False),
+    Column("reported_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    # 0 until the other party reports the same.
+    Column("trade_id", BigInteger, nullable=False, server_default="0"),
+    Index(None, "counterparty", "trade_id"),
 )
 
 # Every movement of a balance; over one command and asset the totals sum to what came in.

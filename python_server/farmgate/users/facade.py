@@ -143,6 +143,11 @@ class Users:
         return store.account_levels(connection, after=after, limit=limit)
 
     @staticmethod
+    def by_account_number(connection: Connection, number: int) -> User | None:
+        """Returns the user whose trading account has a number in the matching core, or None."""
+        return store.user_by_account_number(connection, number)
+
+    @staticmethod
     def account_numbers(connection: Connection) -> list[int]:
         """Returns the numbers of all trading accounts in the matching core."""
         return store.account_numbers(connection)

@@ -156,6 +156,11 @@ def account_levels(connection: Connection, *, after: int, limit: int) -> list[Ac
     return [AccountLevel(row.engine_number, row.kyc_level) for row in rows]
 
 
+def user_by_account_number(connection: Connection, number: int) -> User | None:
+    """Returns the user of an account by its number in the matching core, or None."""
+    return _user(connection.execute(_users().where(accounts.c.engine_number == number)).first())
+
+
 def account_numbers(connection: Connection) -> list[int]:
     """Returns the numbers of all accounts that the matching core has opened."""
     query = select(accounts.c.engine_number).where(accounts.c.engine_number.is_not(None))

@@ -13,10 +13,10 @@ from farmgate.db.engine import Database
 from farmgate.db.schema import metadata
 from farmgate.trading import project
 from farmgate.trading.project import Projector
-from farmgate.trading.tables import ledger_entries, orders, trades, watermarks
+from farmgate.trading.tables import ledger_entries, orders, trade_changes, trades, watermarks
 from service.trading.market import BUYER, opened, trade_fast
 
-TABLES = (watermarks, orders, trades, ledger_entries)
+TABLES = (watermarks, orders, trades, trade_changes, ledger_entries)
 
 
 async def _traded(folder: Path) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from farmgate.app.edge.authentication import TICKET_HEADER
 from farmgate.app.edge.filters import filters
 from farmgate.app.edge.options import EdgeOptions
 from farmgate.app.edge.replies import local_replies
-from farmgate.app.edge.routes import virtual_host
+from farmgate.app.edge.routes import CLUSTER, STREAM_CLUSTER, virtual_host
 
 __all__ = ["EdgeOptions", "bootstrap", "render"]
 _TYPE: Final = "type.googleapis.com/"
@@ -52,7 +53,7 @@ def bootstrap(options: EdgeOptions) -> dict[str, Any]:
     }
     return {
         "admin": {"address": _address("127.0.0.1", options.admin_port)},
-        "static_resources": {"listeners": [listener], "clusters": [_cluster(options)]},
+        "static_resources": {"listeners": [listener], "clusters": _clusters(options)},
         "overload_manager": _overload_manager(),
         "layered_runtime": {"layers": [{"name": "fixed", "static_layer": _RUNTIME}]},
     }
@@ -143,20 +144,28 @@ def _access_log() -> dict[str, Any]:
     }
 
 
-def _cluster(options: EdgeOptions) -> dict[str, Any]:
+def _clusters(options: EdgeOptions) -> list[dict[str, Any]]:
+    clusters = [_cluster(CLUSTER, options.upstreams, streams_max=1_000)]
+    if options.stream_upstreams:
+        # Few streams a connection: the processes on the port share connections, not streams.
+        clusters.append(_cluster(STREAM_CLUSTER, options.stream_upstreams, streams_max=50))
+    return clusters
+
+
+def _cluster(
+    name: str, upstreams: Sequence[tuple[str, int]], *, streams_max: int
+) -> dict[str, Any]:
     http2 = {
         "connection_keepalive": {"interval": "30s", "timeout": "5s"},
-        "max_concurrent_streams": 1_000,
+        "max_concurrent_streams": streams_max,
         "initial_stream_window_size": 65_535,
         "initial_connection_window_size": 1_048_576,
     }
     protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    endpoints = [
-        {"endpoint": {"address": _address(host, port)}} for host, port in options.upstreams
-    ]
-    has_names = any(not re.fullmatch(r"[\d.]+|.*:.*", host) for host, _ in options.upstreams)
+    endpoints = [{"endpoint": {"address": _address(host, port)}} for host, port in upstreams]
+    has_names = any(not re.fullmatch(r"[\d.]+|.*:.*", host) for host, _ in upstreams)
     return {
-        "name": "farmgate",
+        "name": name,
         "type": "STRICT_DNS" if has_names else "STATIC",
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
@@ -171,7 +180,7 @@ def _cluster(options: EdgeOptions) -> dict[str, Any]:
         "circuit_breakers": {"thresholds": [_limits()]},
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "load_assignment": {
-            "cluster_name": "farmgate",
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": endpoints}],
         },
     }

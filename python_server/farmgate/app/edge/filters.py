@@ -19,6 +19,8 @@ _RESPONSE_BYTES_MAX: Final = 32 * 1024 * 1024
 _COMPRESSED_BYTES_MIN: Final = 256
 # Callers whose buckets are remembered. The default of 20 forgets, and so frees, all but the last.
 _CALLERS_MAX: Final = 100_000
+# HTTP allows more in a header's name than gRPC: a server of gRPC would reset the call.
+_NO_METADATA: Final = {"safe_regex": {"regex": r".*[^a-z0-9_.:-].*"}}
 _SECURITY_HEADERS: Final = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
@@ -127,7 +129,10 @@ def _headers() -> dict[str, Any]:
         "name": HEADERS,
         "typed_config": {
             "@type": f"{_FILTER}header_mutation.v3.HeaderMutation",
-            "mutations": {"response_mutations": mutations},
+            "mutations": {
+                "request_mutations": [{"remove_on_match": {"key_matcher": _NO_METADATA}}],
+                "response_mutations": mutations,
+            },
         },
     }
 

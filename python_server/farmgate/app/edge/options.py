@@ -38,6 +38,7 @@ class EdgeOptions:
         rest_port: Its port.
         admin_port: Port of Envoy's administration, on loopback.
         upstreams: Host and port of each gRPC server.
+        stream_upstreams: Host and port of those that serve streams; none when the servers do.
         origins: Origins of web pages that may call.
         calls_per_s_per_ip: Calls an address may make in a second.
         calls_per_s_per_user: Calls a user may make in a second; counted where Envoy judges tokens.
@@ -51,6 +52,7 @@ class EdgeOptions:
     rest_port: int
     admin_port: int
     upstreams: tuple[tuple[str, int], ...]
+    stream_upstreams: tuple[tuple[str, int], ...] = ()
     origins: tuple[str, ...] = ()
     calls_per_s_per_ip: int = 2_000
     calls_per_s_per_user: int = 2_000

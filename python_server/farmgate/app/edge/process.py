@@ -103,10 +103,12 @@ class Edge:
             await process.wait()
 
     def _is_ready(self) -> bool:
-        """Tells whether Envoy serves and has found a healthy server."""
+        """Tells whether Envoy serves and has found a healthy server for everything."""
         try:
-            healthy = self._ask("/stats?filter=membership_healthy").rpartition(": ")[2].strip()
-            return self._ask("/ready").startswith("LIVE") and healthy.isdigit() and healthy != "0"
+            lines = self._ask("/stats?filter=membership_healthy").split("\n")
+            healthy = [line.rpartition(": ")[2].strip() for line in lines if line.strip()]
+            is_served = bool(healthy) and all(one.isdigit() and one != "0" for one in healthy)
+            return is_served and self._ask("/ready").startswith("LIVE")
         except OSError:
             return False
 

@@ -13,6 +13,7 @@ PRODUCTION: Final = EdgeOptions(
     rest_port=8080,
     admin_port=9901,
     upstreams=(("server", 50051),),
+    stream_upstreams=(("stream", 50052),),
     origins=("https://app.example.com",),
     logs_calls=True,
 )

@@ -16,10 +16,18 @@ from farmgate.app.edge.options import REQUEST_BYTES_MAX, EdgeOptions
 
 _TYPE: Final = "type.googleapis.com/envoy."
 _FILTER: Final = f"{_TYPE}extensions.filters.http."
-_CLUSTER: Final = "farmgate"
-_FORWARD: Final = {"cluster": _CLUSTER, "timeout": "15s"}
-# A stream lasts as long as its reader; the server says at least each second that it lives.
-_FORWARD_STREAM: Final = {"cluster": _CLUSTER, "timeout": "0s", "idle_timeout": "3600s"}
+CLUSTER: Final = "farmgate"
+STREAM_CLUSTER: Final = "farmgate_streams"
+# Streams that have processes of their own.
+STREAMED: Final = frozenset({
+    "/farmgate.api.market.v1.EventService/StreamMarketEvents",
+    "/farmgate.api.market.v1.MarketService/WatchMarket",
+    "/farmgate.api.notifications.v1.NotificationEventService/StreamNotificationEvents",
+    "/farmgate.api.notifications.v1.NotificationService/WatchNotifications",
+    "/farmgate.api.trading.v1.OrderEventService/StreamOrderEvents",
+    "/farmgate.api.trading.v1.TradingService/WatchOrders",
+})  # fmt: skip
+_FORWARD: Final = {"cluster": CLUSTER, "timeout": "15s"}
 # The page of the documentation runs no script and loads nothing but what comes from here.
 _DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -58,15 +66,26 @@ def virtual_host(options: EdgeOptions) -> dict[str, Any]:
             _too_large(),
             *_docs(),
             *[entry for one in bindings() if one.is_stream for entry in _stream(options, one)],
+            *[
+                {
+                    "match": {"path": path},
+                    "route": {
+                        "cluster": STREAM_CLUSTER,
+                        "timeout": "0s",
+                        "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+                    },
+                }
+                for path in (sorted(STREAMED) if options.stream_upstreams else ())
+            ],
             {
                 "match": {"prefix": "/farmgate.api."},
                 "route": {
-                    "cluster": _CLUSTER,
+                    "cluster": CLUSTER,
                     "timeout": "0s",
                     "max_stream_duration": {"grpc_timeout_header_max": "0s"},
                 },
             },
-            {"match": {"prefix": "/grpc."}, "route": {"cluster": _CLUSTER, "timeout": "0s"}},
+            {"match": {"prefix": "/grpc."}, "route": {"cluster": CLUSTER, "timeout": "0s"}},
             {
                 "match": {"prefix": "/", "headers": [is_get]},
                 "route": _FORWARD | {"retry_policy": _retry()},
@@ -112,13 +131,20 @@ def _retry() -> dict[str, Any]:
 
 
 def _stream(options: EdgeOptions, binding: Binding) -> list[dict[str, Any]]:
+    is_apart = bool(options.stream_upstreams) and binding.method.path in STREAMED
+    # A stream lasts as long as its reader; the server says at least each second that it lives.
+    route = {
+        "cluster": STREAM_CLUSTER if is_apart else CLUSTER,
+        "timeout": "0s",
+        "idle_timeout": "3600s",
+    }
     match: dict[str, Any] = {"safe_regex": {"regex": binding.pattern}}
     if binding.is_http_body and not binding.method.rule.accepts_stream_ticket:
         # A file, and not events: somebody may have uploaded it. No page shows it as its own.
         attachment = {"append": set_header("content-disposition", "attachment")}
-        variants = [_variant(match, {HEADERS: _mutation(response_mutations=[attachment])})]
+        variants = [_variant(match, route, {HEADERS: _mutation(response_mutations=[attachment])})]
     elif binding.is_http_body:
-        variants = [_variant(match)]
+        variants = [_variant(match, route)]
     else:
         accepts = {"name": "accept", "string_match": {"contains": "text/event-stream"}}
         newlines = transcoder(options.folder, newline_delimited=True)
@@ -130,10 +156,12 @@ def _stream(options: EdgeOptions, binding: Binding) -> list[dict[str, Any]]:
         variants = [
             _variant(
                 match | {"headers": [accepts]},
+                route,
                 {TRANSCODER: transcoder(options.folder, events=True)},
             ),
             _variant(
                 match,
+                route,
                 {
                     TRANSCODER: newlines,
                     HEADERS: _mutation(response_mutations=[content_type]),
@@ -145,11 +173,13 @@ def _stream(options: EdgeOptions, binding: Binding) -> list[dict[str, Any]]:
     return variants
 
 
-def _variant(match: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+def _variant(
+    match: dict[str, Any], route: dict[str, Any], more: dict[str, Any] | None = None
+) -> dict[str, Any]:
     off = {"@type": f"{_FILTER}compressor.v3.CompressorPerRoute", "disabled": True}
     return {
         "match": match,
-        "route": _FORWARD_STREAM,
+        "route": route,
         # A compressor would hold events back.
         "typed_per_filter_config": {name: off for name, _ in COMPRESSORS} | (more or {}),
     }

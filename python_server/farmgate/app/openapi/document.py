@@ -39,6 +39,7 @@ _REFUSALS: Final[Mapping[str, str]] = {
     "413": "The request is too large.",
     "429": "Too many calls; `Retry-After` tells how long to wait.",
     "500": "A fault of the server; tell its operator the request ID.",
+    "501": "It is published and not built yet.",
     "503": "It can't be answered now; repeat it with the same idempotency key.",
     "504": "The deadline passed; repeat it with the same idempotency key to learn the outcome.",
 }

@@ -14,18 +14,20 @@ from farmgate.rpc.methods import PREFIX, role_names
 
 _VARIABLE: Final = re.compile(r"\{([^}=]+)(?:=[^}]*)?\}")
 _HTTP_BODY: Final = "google.api.HttpBody"
-# What the body of a download is, where it is not just bytes.
-_DOWNLOADS: Final[Mapping[str, str]] = {
-    "GetOpenApi": "application/json",
-    "GetJwks": "application/json",
-    "GetDocs": "text/html",
-    "GetForecastChart": "image/svg+xml",
-    "RenderDocument": "application/pdf",
-    "DownloadMyDataExport": "application/json",
-    "DownloadJournal": "application/x-ndjson",
+# Streams for EventSource are under it.
+_EVENTS: Final = "/v1/events/"
+# What the body of a download may be; anything, where it is not listed.
+_DOWNLOADS: Final[Mapping[str, tuple[str, ...]]] = {
+    "GetOpenApi": ("application/json",),
+    "GetJwks": ("application/json",),
+    "GetDocs": ("text/html", "text/css", "text/javascript", "image/png"),
+    "GetForecastChart": ("image/svg+xml",),
+    "RenderDocument": ("application/pdf",),
+    "ExportAuditLogs": ("text/csv", "application/x-ndjson"),
+    "DownloadJournal": ("application/x-ndjson",),
 }
 # Refusals by HTTP status; the reasons are in the error page.
-_ALWAYS: Final = ("400", "413", "429", "500", "503", "504")
+_ALWAYS: Final = ("400", "404", "413", "429", "500", "501", "503", "504")
 
 
 def operation(binding: Binding, schemas: Schemas, comments: Mapping[str, str], *, nth: int) -> Any:
@@ -178,28 +180,18 @@ def _responses(binding: Binding, schemas: Schemas) -> Schema:
     if not binding.method.rule.is_public or binding.method.service.endswith("AuthService"):
         codes += ["401", "403"]
     if variables(binding.path) or binding.method.rule.mutates:
-        codes += ["404", "409"]
-    if binding.method.name == "GetForecast" or "symbol" in _names(binding):
-        codes.append("404")
+        codes.append("409")
     made: Schema = {"200": _success(binding, schemas)}
     made |= {code: {"$ref": f"#/components/responses/Error{code}"} for code in sorted(set(codes))}
     return made
 
 
-def _names(binding: Binding) -> set[str]:
-    return {field.name for field in _request(binding).fields}
-
-
 def _success(binding: Binding, schemas: Schemas) -> Schema:
     if binding.is_http_body:
-        if (binding.is_stream and binding.method.rule.accepts_stream_ticket) or (
-            binding.is_stream and binding.method.name.endswith("Events")
-        ):
-            kind = "text/event-stream"
-        else:
-            kind = _DOWNLOADS.get(binding.method.name, "application/octet-stream")
-        body: Schema = {"type": "object"} if kind == "application/json" else {"type": "string"}
-        return {"description": "The content.", "content": {kind: {"schema": body}}}
+        kinds = _DOWNLOADS.get(binding.method.name, ("*/*",))
+        if binding.path.startswith(_EVENTS):
+            kinds = ("text/event-stream",)
+        return {"description": "The content.", "content": {kind: _raw(kind) for kind in kinds}}
     schema = schemas.message(_response(binding))
     if binding.is_stream:
         return {
@@ -210,3 +202,7 @@ def _success(binding: Binding, schemas: Schemas) -> Schema:
             },
         }
     return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
+
+
+def _raw(kind: str) -> Schema:
+    return {"schema": {"type": "object"} if kind == "application/json" else {}}

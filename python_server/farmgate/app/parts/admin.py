@@ -12,9 +12,10 @@ from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.statistics import Counter, Statistics
+from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
 from farmgate.ports.matching import Matching
-from farmgate.trading.facade import History
+from farmgate.trading.facade import History, TradeChanges
 
 
 def part(
@@ -46,6 +47,8 @@ def part(
     keys = ("kyc.level1_order", "kyc.level1_daily", "kyc.level2_daily")
     apply: dict[str, Apply] = {"trading.enabled": trading, **dict.fromkeys(keys, limits)}
     configuration = Configuration(database, clock, apply)
+    changes = TradeChanges(matching, history)
+    trades = TradeControls(changes, database, users, clock, ids)
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
     return Part(
@@ -54,7 +57,7 @@ def part(
             AuditServicer(database, base.pager),
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
-            MarketControlServicer(controls),
+            MarketControlServicer(controls, trades),
             OperationsServicer(Operations(database, clock), base.pager),
         ]
     )

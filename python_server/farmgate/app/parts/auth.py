@@ -58,16 +58,25 @@ def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part
         clock=clock,
         revoke=base.grants.revoke,
     )
-    revocations = Revocations(database, base.users, base.grants, clock)
     return Part(
         servicers=[AuthService(sign_in, sessions, base.pager, base.tokens.jwks)],
         components=[
             passwords,
             lockouts,
-            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
             Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
-            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
+            *listening(base).components,
         ],
+    )
+
+
+def listening(base: Base) -> Part:
+    """Returns what hears of sessions that ended elsewhere; every process that is called has it."""
+    revocations = Revocations(base.database, base.users, base.grants, base.clock)
+    return Part(
+        components=[
+            Periodic("revocations", REVOCATIONS_INTERVAL_S, revocations.hear),
+            Periodic("grants", _GRANTS_SWEEP_INTERVAL_S, _sweeper(base.grants)),
+        ]
     )
 
 

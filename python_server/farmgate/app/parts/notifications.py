@@ -19,6 +19,7 @@ from farmgate.notifications.service import (
     NotificationEventServicer,
     NotificationPreferenceServicer,
     NotificationServicer,
+    NotificationStreamServicer,
     Stream,
 )
 from farmgate.notifications.store import last_sequence
@@ -69,6 +70,16 @@ def part(base: Base, opened: Opened | None = None) -> Part:
             Periodic("webhooks", _COURIER_S, courier.run),
             Periodic("old notifications", _PURGE_S, dispatch.purge),
         ],
+    )
+
+
+def streams(base: Base) -> Part:
+    """Returns the streams of notifications, for processes that do nothing else."""
+    feed = Feed("notifications", lambda: base.database.read(last_sequence))
+    stream = Stream(Inbox(base.database, base.clock), feed)
+    return Part(
+        servicers=[NotificationStreamServicer(stream), NotificationEventServicer(stream)],
+        components=[feed],
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from sqlalchemy import Connection
+
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.users import Opened as People
 from farmgate.app.schema import Schema
@@ -9,11 +11,14 @@ from farmgate.db.engine import Database
 from farmgate.jobs.periodic import Periodic
 from farmgate.ports.matching import Matching
 from farmgate.trading.accounts import Readable
+from farmgate.trading.agreements import Agreements
 from farmgate.trading.facade import History, TradingAccounts
 from farmgate.trading.funds import Funds
 from farmgate.trading.levels import Levels
-from farmgate.trading.service import OrderEventServicer, TradingServicer
+from farmgate.trading.service import TradingServicer
 from farmgate.trading.sessions import Sessions
+from farmgate.trading.simulations import Simulations
+from farmgate.trading.stream_service import OrderEventServicer
 from farmgate.trading.wallet import WalletServicer
 from farmgate.users.kyc_logic import Kyc
 
@@ -57,9 +62,25 @@ def part(
     funds = Funds(base.database, matching, base.clock, base.ids, people.kyc.allowances)
     schema = Schema(database, may_upgrade=not base.settings.is_production)
     sessions = Sessions(matching)
+
+    def user_of(connection: Connection, account: int) -> str | None:
+        user = base.users.by_account_number(connection, account)
+        return user.id if user else None
+
+    agreements = Agreements(matching, history, base.database, base.clock, base.ids, user_of)
+    simulations = Simulations(matching, base.settings.journal_dir, base.clock, base.ids)
     return Part(
         servicers=[
-            TradingServicer(matching, history, base.pager, sessions, readable),
+            TradingServicer(
+                matching,
+                history,
+                base.pager,
+                sessions,
+                readable,
+                agreements,
+                simulations,
+                base.database,
+            ),
             OrderEventServicer(matching),
             WalletServicer(
                 matching,
@@ -73,6 +94,7 @@ def part(
         components=[
             *([] if database is base.database else [schema]),
             sessions,
+            simulations,
             Periodic("withdrawals", _WITHDRAWALS_S, funds.run),
         ],
     )

@@ -9,10 +9,8 @@ async def plant(ground: Ground) -> None:
     listings = catalogue.listings(ground.base.clock.now().date())
     codes = {code for entry in listings for code in (entry.base_asset, entry.quote_asset)}
     assets = {code: await ground.matching.register_asset(code) for code in sorted(codes)}
+    rows = []
     for entry in listings:
-        await ground.matching.define_instrument(entry.with_assets(assets))
-    await ground.base.database.write(
-        lambda tx: store.add(
-            tx, catalogue.commodity_rows(), [entry.description for entry in listings]
-        )
-    )
+        number = await ground.matching.define_instrument(entry.with_assets(assets))
+        rows.append({**entry.description, "number": number})
+    await ground.base.database.write(lambda tx: store.add(tx, catalogue.commodity_rows(), rows))

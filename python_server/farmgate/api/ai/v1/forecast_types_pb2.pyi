@@ -316,11 +316,11 @@ class HorizonAccuracy(_message.Message):
     mape: _builtins.float
     """Mean absolute error in per cent."""
     rmse: _builtins.float
-    """Root of the mean squared error, in the unit of the price."""
+    """Root of the mean squared error, as a share of the price it was made at."""
     mase: _builtins.float
     """Mean absolute error over that of the naive forecast."""
     pinball: _builtins.float
-    """Error of the quantiles."""
+    """Error of the quantiles over that of a random walk."""
     ratio_last_price: _builtins.float
     """Mean absolute error over that of the last price."""
     ratio_seasonal: _builtins.float

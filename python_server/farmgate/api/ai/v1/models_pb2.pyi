@@ -263,7 +263,7 @@ class TrainingRun(_message.Message):
     is_dry_run: _builtins.bool
     """Whether its model is thrown away."""
     model_id: _builtins.str
-    """Model it made; empty before."""
+    """Model it made, or that had the same content already; the last one of several. Empty before."""
     error: _builtins.str
     """Why it failed; empty otherwise."""
     reason: _builtins.str
@@ -473,6 +473,56 @@ class WatchTrainingRunResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchTrainingRunResponse: _TypeAlias = WatchTrainingRunResponse  # noqa: Y015
+
+@_typing.final
+class CancelTrainingRunRequest(_message.Message):
+    """A request to end a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Run ID."""
+    reason: _builtins.str
+    """Why, in words; kept in the audit log."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelTrainingRunRequest: _TypeAlias = CancelTrainingRunRequest  # noqa: Y015
+
+@_typing.final
+class CancelTrainingRunResponse(_message.Message):
+    """The run, which ends soon when it was under way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___TrainingRun:
+        """The run."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___TrainingRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelTrainingRunResponse: _TypeAlias = CancelTrainingRunResponse  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):

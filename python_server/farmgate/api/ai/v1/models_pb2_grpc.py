@@ -50,6 +50,11 @@ class ModelServiceStub(object):
                 request_serializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.WatchTrainingRunRequest.SerializeToString,
                 response_deserializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.WatchTrainingRunResponse.FromString,
                 _registered_method=True)
+        self.CancelTrainingRun = channel.unary_unary(
+                '/farmgate.api.ai.v1.ModelService/CancelTrainingRun',
+                request_serializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.CancelTrainingRunRequest.SerializeToString,
+                response_deserializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.CancelTrainingRunResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/farmgate.api.ai.v1.ModelService/ListModels',
                 request_serializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
@@ -87,6 +92,13 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelTrainingRun(self, request, context):
+        """Ends a run that waits or is under way; its model is never made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists models, newest first.
         """
@@ -95,7 +107,8 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PromoteModel(self, request, context):
-        """Puts a model in use.
+        """Puts a model in use: a candidate, one that was in use before, or, when the gate is skipped,
+        one that was rejected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +131,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.WatchTrainingRun,
                     request_deserializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.WatchTrainingRunRequest.FromString,
                     response_serializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.WatchTrainingRunResponse.SerializeToString,
+            ),
+            'CancelTrainingRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTrainingRun,
+                    request_deserializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.CancelTrainingRunRequest.FromString,
+                    response_serializer=farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.CancelTrainingRunResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -212,6 +230,33 @@ class ModelService(object):
             '/farmgate.api.ai.v1.ModelService/WatchTrainingRun',
             farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.WatchTrainingRunRequest.SerializeToString,
             farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.WatchTrainingRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTrainingRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/farmgate.api.ai.v1.ModelService/CancelTrainingRun',
+            farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.CancelTrainingRunRequest.SerializeToString,
+            farmgate_dot_api_dot_ai_dot_v1_dot_models__pb2.CancelTrainingRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

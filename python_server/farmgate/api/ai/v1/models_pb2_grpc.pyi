@@ -39,10 +39,14 @@ class ModelServiceStub:
     """Gets a run."""
     WatchTrainingRun: _grpc.UnaryStreamMultiCallable[_models_pb2.WatchTrainingRunRequest, _models_pb2.WatchTrainingRunResponse]
     """Streams the progress of a run."""
+    CancelTrainingRun: _grpc.UnaryUnaryMultiCallable[_models_pb2.CancelTrainingRunRequest, _models_pb2.CancelTrainingRunResponse]
+    """Ends a run that waits or is under way; its model is never made."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
     """Lists models, newest first."""
     PromoteModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.PromoteModelRequest, _models_pb2.PromoteModelResponse]
-    """Puts a model in use."""
+    """Puts a model in use: a candidate, one that was in use before, or, when the gate is skipped,
+    one that was rejected.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -55,10 +59,14 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Gets a run."""
     WatchTrainingRun: _aio.UnaryStreamMultiCallable[_models_pb2.WatchTrainingRunRequest, _models_pb2.WatchTrainingRunResponse]  # type: ignore[assignment]
     """Streams the progress of a run."""
+    CancelTrainingRun: _aio.UnaryUnaryMultiCallable[_models_pb2.CancelTrainingRunRequest, _models_pb2.CancelTrainingRunResponse]  # type: ignore[assignment]
+    """Ends a run that waits or is under way; its model is never made."""
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists models, newest first."""
     PromoteModel: _aio.UnaryUnaryMultiCallable[_models_pb2.PromoteModelRequest, _models_pb2.PromoteModelResponse]  # type: ignore[assignment]
-    """Puts a model in use."""
+    """Puts a model in use: a candidate, one that was in use before, or, when the gate is skipped,
+    one that was rejected.
+    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Models that forecast, and their training."""
@@ -88,6 +96,14 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the progress of a run."""
 
     @_abc_1.abstractmethod
+    def CancelTrainingRun(
+        self,
+        request: _models_pb2.CancelTrainingRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.CancelTrainingRunResponse, _abc.Awaitable[_models_pb2.CancelTrainingRunResponse]]:
+        """Ends a run that waits or is under way; its model is never made."""
+
+    @_abc_1.abstractmethod
     def ListModels(
         self,
         request: _models_pb2.ListModelsRequest,
@@ -101,6 +117,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.PromoteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.PromoteModelResponse, _abc.Awaitable[_models_pb2.PromoteModelResponse]]:
-        """Puts a model in use."""
+        """Puts a model in use: a candidate, one that was in use before, or, when the gate is skipped,
+        one that was rejected.
+        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

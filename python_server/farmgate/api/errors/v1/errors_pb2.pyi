@@ -249,6 +249,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A second person must agree. Code FAILED_PRECONDITION."""
     REASON_BLOCK_BELOW_MINIMUM: _Reason.ValueType  # 404
     """The block is too small. Metadata: minimum. Code INVALID_ARGUMENT."""
+    REASON_TRADE_UNKNOWN: _Reason.ValueType  # 405
+    """There is no such trade of the caller. Metadata: trade_id. Code NOT_FOUND."""
     REASON_CONTRACT_STATE: _Reason.ValueType  # 500
     """The contract is not in a state for this. Metadata: state, action, allowed. Code FAILED_PRECONDITION."""
     REASON_CONTRACT_INCOMPLETE: _Reason.ValueType  # 501
@@ -337,6 +339,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The horizon is not offered. Metadata: horizon, offered. Code INVALID_ARGUMENT."""
     REASON_TRAINING_IN_PROGRESS: _Reason.ValueType  # 703
     """A training run is under way. Metadata: run_id. Code FAILED_PRECONDITION."""
+    REASON_MODEL_GATE_FAILED: _Reason.ValueType  # 704
+    """The model did not pass the gate. Metadata: model_id, reasons. Code FAILED_PRECONDITION."""
     REASON_WEBHOOK_URL_FORBIDDEN: _Reason.ValueType  # 800
     """The address may not be called. Code INVALID_ARGUMENT."""
     REASON_WEBHOOK_LIMIT: _Reason.ValueType  # 801
@@ -585,6 +589,8 @@ REASON_FOUR_EYES_REQUIRED: Reason.ValueType  # 403
 """A second person must agree. Code FAILED_PRECONDITION."""
 REASON_BLOCK_BELOW_MINIMUM: Reason.ValueType  # 404
 """The block is too small. Metadata: minimum. Code INVALID_ARGUMENT."""
+REASON_TRADE_UNKNOWN: Reason.ValueType  # 405
+"""There is no such trade of the caller. Metadata: trade_id. Code NOT_FOUND."""
 REASON_CONTRACT_STATE: Reason.ValueType  # 500
 """The contract is not in a state for this. Metadata: state, action, allowed. Code FAILED_PRECONDITION."""
 REASON_CONTRACT_INCOMPLETE: Reason.ValueType  # 501
@@ -673,6 +679,8 @@ REASON_HORIZON_UNSUPPORTED: Reason.ValueType  # 702
 """The horizon is not offered. Metadata: horizon, offered. Code INVALID_ARGUMENT."""
 REASON_TRAINING_IN_PROGRESS: Reason.ValueType  # 703
 """A training run is under way. Metadata: run_id. Code FAILED_PRECONDITION."""
+REASON_MODEL_GATE_FAILED: Reason.ValueType  # 704
+"""The model did not pass the gate. Metadata: model_id, reasons. Code FAILED_PRECONDITION."""
 REASON_WEBHOOK_URL_FORBIDDEN: Reason.ValueType  # 800
 """The address may not be called. Code INVALID_ARGUMENT."""
 REASON_WEBHOOK_LIMIT: Reason.ValueType  # 801

@@ -245,6 +245,34 @@ CANCEL_REASON_AUCTION_OVER: CancelReason.ValueType  # 13
 """The auction it was for is over."""
 Global___CancelReason: _TypeAlias = CancelReason  # noqa: Y015
 
+class _TradeStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADE_STATUS_UNSPECIFIED: _TradeStatus.ValueType  # 0
+    """Not stated."""
+    TRADE_STATUS_EXECUTED: _TradeStatus.ValueType  # 1
+    """As it was made."""
+    TRADE_STATUS_CORRECTED: _TradeStatus.ValueType  # 2
+    """At another price or quantity than it was made."""
+    TRADE_STATUS_BUSTED: _TradeStatus.ValueType  # 3
+    """Taken back; its quantity is 0."""
+
+class TradeStatus(_TradeStatus, metaclass=_TradeStatusEnumTypeWrapper):
+    """Whether a trade still stands."""
+
+TRADE_STATUS_UNSPECIFIED: TradeStatus.ValueType  # 0
+"""Not stated."""
+TRADE_STATUS_EXECUTED: TradeStatus.ValueType  # 1
+"""As it was made."""
+TRADE_STATUS_CORRECTED: TradeStatus.ValueType  # 2
+"""At another price or quantity than it was made."""
+TRADE_STATUS_BUSTED: TradeStatus.ValueType  # 3
+"""Taken back; its quantity is 0."""
+Global___TradeStatus: _TypeAlias = TradeStatus  # noqa: Y015
+
 class _TradeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -257,6 +285,8 @@ class _TradeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeKind.V
     """An order met one that rested."""
     TRADE_KIND_AUCTION: _TradeKind.ValueType  # 2
     """An auction."""
+    TRADE_KIND_BLOCK: _TradeKind.ValueType  # 3
+    """Agreed outside the book."""
 
 class TradeKind(_TradeKind, metaclass=_TradeKindEnumTypeWrapper):
     """How a trade came about."""
@@ -267,6 +297,8 @@ TRADE_KIND_NORMAL: TradeKind.ValueType  # 1
 """An order met one that rested."""
 TRADE_KIND_AUCTION: TradeKind.ValueType  # 2
 """An auction."""
+TRADE_KIND_BLOCK: TradeKind.ValueType  # 3
+"""Agreed outside the book."""
 Global___TradeKind: _TypeAlias = TradeKind  # noqa: Y015
 
 @_typing.final
@@ -1153,6 +1185,8 @@ class Trade(_message.Message):
     TRADE_TIME_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CORRECTION_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.int
     """Trade ID; unique for ever."""
     symbol: _builtins.str
@@ -1177,9 +1211,15 @@ class Trade(_message.Message):
     """ID of the party's trading account."""
     kind: Global___TradeKind.ValueType
     """How the trade came about."""
+    status: Global___TradeStatus.ValueType
+    """Whether it still stands. Price, quantity, notional and fee are those that hold now."""
     @_builtins.property
     def trade_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
+
+    @_builtins.property
+    def correction(self) -> Global___TradeCorrection:
+        """What it was before it was taken back or corrected."""
 
     def __init__(
         self,
@@ -1197,14 +1237,52 @@ class Trade(_message.Message):
         trade_time: _timestamp_pb2.Timestamp | None = ...,
         account_id: _builtins.str = ...,
         kind: Global___TradeKind.ValueType = ...,
+        status: Global___TradeStatus.ValueType = ...,
+        correction: Global___TradeCorrection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trade_time", b"trade_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correction", b"correction", "trade_time", b"trade_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "fee", b"fee", "is_maker", b"is_maker", "kind", b"kind", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "sequence", b"sequence", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "correction", b"correction", "fee", b"fee", "is_maker", b"is_maker", "kind", b"kind", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "sequence", b"sequence", "side", b"side", "status", b"status", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Trade: _TypeAlias = Trade  # noqa: Y015
+
+@_typing.final
+class TradeCorrection(_message.Message):
+    """What a trade was before it was taken back or corrected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_PRICE_FIELD_NUMBER: _builtins.int
+    OLD_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    CORRECT_TIME_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    old_price: _builtins.str
+    """Price it was made at, as a decimal."""
+    old_quantity_lots: _builtins.int
+    """Lots it was made for."""
+    sequence: _builtins.int
+    """Journal sequence of that."""
+    @_builtins.property
+    def correct_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken back or corrected."""
+
+    def __init__(
+        self,
+        *,
+        old_price: _builtins.str = ...,
+        old_quantity_lots: _builtins.int = ...,
+        correct_time: _timestamp_pb2.Timestamp | None = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correct_time", b"correct_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_time", b"correct_time", "old_price", b"old_price", "old_quantity_lots", b"old_quantity_lots", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeCorrection: _TypeAlias = TradeCorrection  # noqa: Y015
 
 @_typing.final
 class ListTradesRequest(_message.Message):
@@ -1289,26 +1367,58 @@ class BookLevel(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     ORDER_COUNT_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
     price: _builtins.str
     """Price in the quote currency per unit, as a decimal."""
     quantity_lots: _builtins.int
     """Quantity open at the price, in lots; 0 in a change means the price is gone."""
     order_count: _builtins.int
     """Orders at the price."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookOrder]:
+        """The orders themselves, in the order they would trade; only where they were asked for."""
+
     def __init__(
         self,
         *,
         price: _builtins.str = ...,
         quantity_lots: _builtins.int = ...,
         order_count: _builtins.int = ...,
+        orders: _abc.Iterable[Global___BookOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_count", b"order_count", "price", b"price", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_count", b"order_count", "orders", b"orders", "price", b"price", "quantity_lots", b"quantity_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookLevel: _TypeAlias = BookLevel  # noqa: Y015
+
+@_typing.final
+class BookOrder(_message.Message):
+    """One order of a book. Whose it is only its owner sees."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    quantity_lots: _builtins.int
+    """Lots that show."""
+    order_id: _builtins.int
+    """Order ID, for the caller's own orders; 0 for others."""
+    def __init__(
+        self,
+        *,
+        quantity_lots: _builtins.int = ...,
+        order_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookOrder: _TypeAlias = BookOrder  # noqa: Y015
 
 @_typing.final
 class GetOrderBookRequest(_message.Message):
@@ -1319,22 +1429,26 @@ class GetOrderBookRequest(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     MIN_SEQUENCE_FIELD_NUMBER: _builtins.int
+    INCLUDE_ORDERS_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Symbol."""
     depth: _builtins.int
     """Prices a side, 1 to 200; 0 means 20."""
     min_sequence: _builtins.int
     """Waits, for at most a second, until the book has reached this journal sequence."""
+    include_orders: _builtins.bool
+    """Whether each price comes with its orders."""
     def __init__(
         self,
         *,
         symbol: _builtins.str = ...,
         depth: _builtins.int = ...,
         min_sequence: _builtins.int = ...,
+        include_orders: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "min_sequence", b"min_sequence", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "include_orders", b"include_orders", "min_sequence", b"min_sequence", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2113,16 +2227,30 @@ class ReportBlockTradeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRADE_ID_FIELD_NUMBER: _builtins.int
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.int
-    """Trade ID; 0 until the other party agrees."""
+    """Trade ID; 0 until the other party reports the same trade."""
+    report_id: _builtins.str
+    """Report ID."""
+    sequence: _builtins.int
+    """Journal sequence of the trade; 0 until then."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When a report that the other party does not meet lapses."""
+
     def __init__(
         self,
         *,
         trade_id: _builtins.int = ...,
+        report_id: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["trade_id", b"trade_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "report_id", b"report_id", "sequence", b"sequence", "trade_id", b"trade_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2186,6 +2314,8 @@ class Simulation(_message.Message):
         """Done."""
         STATE_FAILED: Simulation._State.ValueType  # 3
         """Stopped by an error."""
+        STATE_CANCELLED: Simulation._State.ValueType  # 4
+        """Stopped by the caller."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a simulation."""
@@ -2198,6 +2328,8 @@ class Simulation(_message.Message):
     """Done."""
     STATE_FAILED: Simulation.State.ValueType  # 3
     """Stopped by an error."""
+    STATE_CANCELLED: Simulation.State.ValueType  # 4
+    """Stopped by the caller."""
 
     SIMULATION_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -2205,6 +2337,12 @@ class Simulation(_message.Message):
     COMMAND_COUNT_TOTAL_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
     STATE_HASH_FIELD_NUMBER: _builtins.int
+    TRADES_HASH_FIELD_NUMBER: _builtins.int
+    VOLUME_LOTS_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    NET_LOTS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     simulation_id: _builtins.str
     """Simulation ID."""
     state: Global___Simulation.State.ValueType
@@ -2217,6 +2355,22 @@ class Simulation(_message.Message):
     """Trades so far."""
     state_hash: _builtins.str
     """Hash of the state at the end, as hexadecimal."""
+    trades_hash: _builtins.str
+    """Hash of all trades, as hexadecimal."""
+    volume_lots: _builtins.int
+    """Lots traded."""
+    last_price: _builtins.str
+    """Price of the last trade, as a decimal; empty before the first."""
+    result: _builtins.str
+    """What the watched account earned, fees paid and its lots at the last price, as a decimal in the
+    quote currency. Generated flow: the account whose orders only rest; a journal range: the caller's.
+    """
+    net_lots: _builtins.int
+    """Lots that the watched account bought more than it sold."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
     def __init__(
         self,
         *,
@@ -2226,10 +2380,16 @@ class Simulation(_message.Message):
         command_count_total: _builtins.int = ...,
         trade_count: _builtins.int = ...,
         state_hash: _builtins.str = ...,
+        trades_hash: _builtins.str = ...,
+        volume_lots: _builtins.int = ...,
+        last_price: _builtins.str = ...,
+        result: _builtins.str = ...,
+        net_lots: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_count", b"command_count", "command_count_total", b"command_count_total", "simulation_id", b"simulation_id", "state", b"state", "state_hash", b"state_hash", "trade_count", b"trade_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_count", b"command_count", "command_count_total", b"command_count_total", "create_time", b"create_time", "last_price", b"last_price", "net_lots", b"net_lots", "result", b"result", "simulation_id", b"simulation_id", "state", b"state", "state_hash", b"state_hash", "trade_count", b"trade_count", "trades_hash", b"trades_hash", "volume_lots", b"volume_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2350,6 +2510,52 @@ class WatchSimulationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchSimulationResponse: _TypeAlias = WatchSimulationResponse  # noqa: Y015
+
+@_typing.final
+class CancelSimulationRequest(_message.Message):
+    """A request to stop a simulation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATION_ID_FIELD_NUMBER: _builtins.int
+    simulation_id: _builtins.str
+    """Simulation ID."""
+    def __init__(
+        self,
+        *,
+        simulation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["simulation_id", b"simulation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSimulationRequest: _TypeAlias = CancelSimulationRequest  # noqa: Y015
+
+@_typing.final
+class CancelSimulationResponse(_message.Message):
+    """The simulation as it was stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def simulation(self) -> Global___Simulation:
+        """The simulation."""
+
+    def __init__(
+        self,
+        *,
+        simulation: Global___Simulation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["simulation", b"simulation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["simulation", b"simulation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSimulationResponse: _TypeAlias = CancelSimulationResponse  # noqa: Y015
 
 @_typing.final
 class GetReceiptRequest(_message.Message):

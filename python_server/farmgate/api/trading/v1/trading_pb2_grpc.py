@@ -146,6 +146,11 @@ class TradingServiceStub(object):
                 request_serializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.GetSimulationRequest.SerializeToString,
                 response_deserializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.GetSimulationResponse.FromString,
                 _registered_method=True)
+        self.CancelSimulation = channel.unary_unary(
+                '/farmgate.api.trading.v1.TradingService/CancelSimulation',
+                request_serializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.CancelSimulationRequest.SerializeToString,
+                response_deserializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.CancelSimulationResponse.FromString,
+                _registered_method=True)
         self.WatchSimulation = channel.unary_stream(
                 '/farmgate.api.trading.v1.TradingService/WatchSimulation',
                 request_serializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.WatchSimulationRequest.SerializeToString,
@@ -311,6 +316,13 @@ class TradingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelSimulation(self, request, context):
+        """Stops a simulation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchSimulation(self, request, context):
         """Streams the progress of a simulation.
         """
@@ -430,6 +442,11 @@ def add_TradingServiceServicer_to_server(servicer, server):
                     servicer.GetSimulation,
                     request_deserializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.GetSimulationRequest.FromString,
                     response_serializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.GetSimulationResponse.SerializeToString,
+            ),
+            'CancelSimulation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSimulation,
+                    request_deserializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.CancelSimulationRequest.FromString,
+                    response_serializer=farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.CancelSimulationResponse.SerializeToString,
             ),
             'WatchSimulation': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchSimulation,
@@ -1032,6 +1049,33 @@ class TradingService(object):
             '/farmgate.api.trading.v1.TradingService/GetSimulation',
             farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.GetSimulationRequest.SerializeToString,
             farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.GetSimulationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSimulation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/farmgate.api.trading.v1.TradingService/CancelSimulation',
+            farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.CancelSimulationRequest.SerializeToString,
+            farmgate_dot_api_dot_trading_dot_v1_dot_trading__pb2.CancelSimulationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,8 @@ class TradingServiceStub:
     """Runs orders against the matching core outside the market."""
     GetSimulation: _grpc.UnaryUnaryMultiCallable[_trading_pb2.GetSimulationRequest, _trading_pb2.GetSimulationResponse]
     """Gets a simulation."""
+    CancelSimulation: _grpc.UnaryUnaryMultiCallable[_trading_pb2.CancelSimulationRequest, _trading_pb2.CancelSimulationResponse]
+    """Stops a simulation."""
     WatchSimulation: _grpc.UnaryStreamMultiCallable[_trading_pb2.WatchSimulationRequest, _trading_pb2.WatchSimulationResponse]
     """Streams the progress of a simulation."""
 
@@ -130,6 +132,8 @@ class TradingServiceAsyncStub(TradingServiceStub):
     """Runs orders against the matching core outside the market."""
     GetSimulation: _aio.UnaryUnaryMultiCallable[_trading_pb2.GetSimulationRequest, _trading_pb2.GetSimulationResponse]  # type: ignore[assignment]
     """Gets a simulation."""
+    CancelSimulation: _aio.UnaryUnaryMultiCallable[_trading_pb2.CancelSimulationRequest, _trading_pb2.CancelSimulationResponse]  # type: ignore[assignment]
+    """Stops a simulation."""
     WatchSimulation: _aio.UnaryStreamMultiCallable[_trading_pb2.WatchSimulationRequest, _trading_pb2.WatchSimulationResponse]  # type: ignore[assignment]
     """Streams the progress of a simulation."""
 
@@ -311,6 +315,14 @@ class TradingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trading_pb2.GetSimulationResponse, _abc.Awaitable[_trading_pb2.GetSimulationResponse]]:
         """Gets a simulation."""
+
+    @_abc_1.abstractmethod
+    def CancelSimulation(
+        self,
+        request: _trading_pb2.CancelSimulationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_pb2.CancelSimulationResponse, _abc.Awaitable[_trading_pb2.CancelSimulationResponse]]:
+        """Stops a simulation."""
 
     @_abc_1.abstractmethod
     def WatchSimulation(

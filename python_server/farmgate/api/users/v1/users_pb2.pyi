@@ -78,6 +78,8 @@ class _LedgerEntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ledge
     """Set aside for an order."""
     LEDGER_ENTRY_KIND_RELEASE: _LedgerEntryKind.ValueType  # 6
     """No longer set aside."""
+    LEDGER_ENTRY_KIND_REVERSAL: _LedgerEntryKind.ValueType  # 7
+    """A trade was taken back or corrected."""
 
 class LedgerEntryKind(_LedgerEntryKind, metaclass=_LedgerEntryKindEnumTypeWrapper):
     """Why a balance moved."""
@@ -96,6 +98,8 @@ LEDGER_ENTRY_KIND_HOLD: LedgerEntryKind.ValueType  # 5
 """Set aside for an order."""
 LEDGER_ENTRY_KIND_RELEASE: LedgerEntryKind.ValueType  # 6
 """No longer set aside."""
+LEDGER_ENTRY_KIND_REVERSAL: LedgerEntryKind.ValueType  # 7
+"""A trade was taken back or corrected."""
 Global___LedgerEntryKind: _TypeAlias = LedgerEntryKind  # noqa: Y015
 
 @_typing.final

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0121"
-down_revision = "0131"
+down_revision = "0100"
 branch_labels = None
 depends_on = None
 
