@@ -17,6 +17,7 @@ from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2_grpc
 from farmgate.app.application import Application
 from farmgate.errors import DomainError
+from farmgate.trading.service import TradingServicer
 
 PASSWORD = "seven green tractors"
 TIMEOUT_S = 20.0
@@ -86,6 +87,20 @@ class SignedIn:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return bearer(self.tokens.access_token)
+
+
+async def move_outside(api: "Api", who: SignedIn, asset: str, amount_minor: int) -> None:
+    """Moves an amount in from outside, or out when negative, whatever levels and receipts say."""
+    base = api.application.base
+    user_id = who.tokens.user.user_id
+    user = await base.database.read(lambda tx: base.users.by_id(tx, user_id))
+    assert user is not None
+    assert user.account_number is not None
+    trading = next(one for one in api.application.servicers if isinstance(one, TradingServicer))
+    matching = trading._matching
+    number = matching.assets().index(asset) + 1
+    await matching.transfer(user.account_number, number, amount_minor, b"")
+    await matching.caught_up()
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:

@@ -79,7 +79,7 @@ def test_bad_order_is_refused_before_the_journal(exchange: Exchange, case: tuple
 
 def test_market_refusal_is_durable_and_its_owner_sees_it(exchange: Exchange) -> None:
     """TRD-121: what the market refuses is a REJECTED order with a reason."""
-    token = exchange.token("farmer.lea")
+    token = exchange.token("coop.heartland")
     order = GOOD | {"quantity_lots": 10_000, "client_order_id": uuid.uuid4().hex}
     reply = exchange.call("POST", "/v1/trading/orders", order, token=token)
     assert (reply.status, reply.reason) == (400, "INSUFFICIENT_FUNDS"), reply.body

@@ -125,6 +125,12 @@ class Grants:
             if is_meant:
                 grant.refusal = DomainError("TOKEN_INVALID")
 
+    def forget(self, user_id: str) -> None:
+        """Looks a user up anew at the next call: what the user may do has changed."""
+        for token, grant in tuple(self._by_token.items()):
+            if grant.principal.user_id == user_id:
+                del self._by_token[token]
+
     def sweep(self) -> None:
         """Forgets what has expired."""
         for token, grant in tuple(self._by_token.items()):

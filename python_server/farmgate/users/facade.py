@@ -10,11 +10,23 @@ from sqlalchemy import Connection
 from farmgate.errors import DomainError
 from farmgate.ports.wallets import checksummed
 from farmgate.users import rules, store, wallet_store
+from farmgate.users.kyc_rules import Allowance
 from farmgate.users.logic import Profiles
-from farmgate.users.store import Profile, User, UserFilter
+from farmgate.users.store import AccountLevel, Profile, User, UserFilter
 from farmgate.users.wallets import Challenge, Wallets
 
-__all__ = ["Challenge", "NewUser", "Profile", "Profiles", "User", "UserFilter", "Users", "Wallets"]
+__all__ = [
+    "AccountLevel",
+    "Allowance",
+    "Challenge",
+    "NewUser",
+    "Profile",
+    "Profiles",
+    "User",
+    "UserFilter",
+    "Users",
+    "Wallets",
+]
 
 _ACTIVE_KYC_LEVEL: Final = 1
 
@@ -124,6 +136,11 @@ class Users:
     def by_account(connection: Connection, account_id: str) -> User | None:
         """Returns the user whose trading account it is, or None."""
         return store.user_by_account(connection, account_id)
+
+    @staticmethod
+    def account_levels(connection: Connection, *, after: int, limit: int) -> list[AccountLevel]:
+        """Returns accounts that are held to the limits of a level, by number, after a number."""
+        return store.account_levels(connection, after=after, limit=limit)
 
     @staticmethod
     def by_account_number(connection: Connection, number: int) -> User | None:

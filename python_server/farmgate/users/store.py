@@ -138,6 +138,24 @@ def user_by_account(connection: Connection, account_id: str) -> User | None:
     return _user(connection.execute(_users().where(accounts.c.id == account_id)).first())
 
 
+@dataclass(frozen=True, slots=True)
+class AccountLevel:
+    """An account in the matching core, and the KYC level of its owner."""
+
+    number: int
+    level: int
+
+
+def account_levels(connection: Connection, *, after: int, limit: int) -> list[AccountLevel]:
+    """Returns accounts that are held to the limits of a level, by number, after a number."""
+    query = select(accounts.c.engine_number, users.c.kyc_level).join(
+        users, users.c.id == accounts.c.user_id
+    )
+    query = query.where(accounts.c.engine_number > after, accounts.c.has_own_limits.is_(False))
+    rows = connection.execute(query.order_by(accounts.c.engine_number).limit(limit))
+    return [AccountLevel(row.engine_number, row.kyc_level) for row in rows]
+
+
 def user_by_account_number(connection: Connection, number: int) -> User | None:
     """Returns the user of an account by its number in the matching core, or None."""
     return _user(connection.execute(_users().where(accounts.c.engine_number == number)).first())

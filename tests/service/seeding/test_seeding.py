@@ -27,7 +27,7 @@ class Exchange:
     def _parts(self, base: Base) -> list[Part]:
         self._matching = core.open_matching(base.settings)
         people = users.open_users(base)
-        return [core.part(self._matching), users.part(base, people, self._matching)]
+        return [core.part(self._matching), users.part(base, people)]
 
     async def state(self) -> tuple[list[Any], list[Any]]:
         await self._matching.caught_up()

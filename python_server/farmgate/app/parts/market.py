@@ -14,7 +14,7 @@ from farmgate.app.settings import SettingsError
 from farmgate.db.engine import Database
 from farmgate.jobs.kinds import PRICES, GiveUpError, Job, Kind, Run, Schedule
 from farmgate.jobs.periodic import Periodic
-from farmgate.market import alert_prices, calendars, sources
+from farmgate.market import alert_prices, calendars, sources, store
 from farmgate.market.alert_watch import AlertWatch
 from farmgate.market.alerts import Alerts
 from farmgate.market.collecting import Collector
@@ -37,6 +37,12 @@ COLLECT: Final = Kind(
 _SETTLING_S: Final = 5.0
 _DAY_S: Final = 86_400.0
 _EXPIRY_S: Final = 60.0
+
+
+def unit_of(connection: Connection, commodity: str) -> str:
+    """Returns the unit in which a commodity is counted, "" for one that is not described."""
+    row = store.commodity(connection, commodity)
+    return "" if row is None else str(row.base_unit)
 
 
 def part(base: Base, matching: Matching, history: History, database: Database) -> Part:
