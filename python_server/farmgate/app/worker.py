@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import ai, jobs
+from farmgate.app.parts import ai, jobs, market
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.prices import CandlePrices
 from farmgate.app.parts.trading import open_history
@@ -25,7 +25,8 @@ def parts(base: Base) -> list[Part]:
     components that they need; it is called here.
     """
     _, history = open_history(base)
-    return [jobs.work(base), ai.work(base, CandlePrices(base.database, history))]
+    prices = CandlePrices(base.database, history)
+    return [jobs.work(base), market.work(base), ai.work(base, prices)]
 
 
 def run(settings: Settings) -> None:

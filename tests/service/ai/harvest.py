@@ -155,7 +155,7 @@ async def opened(
     def parts(base: Base) -> Sequence[Part]:
         people = users.open_users(base)
         return [
-            users.part(base, people, None),
+            users.part(base, people),
             auth.part(base, accounts, people.wallets),
             notifications.part(base),
             ai.part(base, prices),
