@@ -29,8 +29,8 @@ from farmgate.contracts.amending import (
     unpacked,
     wallet_of,
 )
-from farmgate.contracts.negotiation import eligible
-from farmgate.contracts.prices import open_legs, priced
+from farmgate.contracts.negotiation import check_limit, eligible
+from farmgate.contracts.prices import Prices, open_legs, priced, worth
 from farmgate.contracts.signing import Signed, judge
 from farmgate.contracts.steps import SYSTEM, Actor, Steps, other
 from farmgate.contracts.values import (
@@ -62,17 +62,19 @@ class Amendments:
         operations: Asks the chain.
         wallets: Judges signatures of wallets that are contracts.
         library: Keeps the canonical terms.
+        market: Says what changed terms are worth.
     """
 
     def __init__(
         self, database: Database, steps: Steps, operations: ChainOperations,
-        wallets: ContractWallets, library: Library,
+        wallets: ContractWallets, library: Library, market: Prices,
     ) -> None:  # fmt: skip
         self._database = database
         self._steps = steps
         self._operations = operations
         self._wallets = wallets
         self._library = library
+        self._market = market
 
     async def propose(
         self, actor: Actor, contract_id: str, proposal: Proposal, effect: Effect[Matter, M]
@@ -82,7 +84,7 @@ class Amendments:
         Raises:
             DomainError: NOT_A_PARTY, CONTRACT_STATE, VERSION_CONFLICT, OPEN_DISPUTE,
                 OPEN_AMENDMENT, RESOURCE_STATE, ALREADY_PRICED, COUNTERPARTY_INELIGIBLE,
-                CONTRACT_INCOMPLETE or INVALID_ARGUMENT.
+                CONTRACT_INCOMPLETE, KYC_LIMIT_EXCEEDED, NO_LIQUIDITY or INVALID_ARGUMENT.
         """
 
         def write(connection: Connection) -> None:
@@ -110,6 +112,7 @@ class Amendments:
         wanted = as_amended(contract, stated, sign_by)
         if proposal.kind == amendments_pb2.AMENDMENT_KIND_ASSIGNMENT:
             wanted = self._assigned(connection, wanted, party, proposal.new_party_id)
+        self._check_limit(connection, wanted, stated, now)
         domain = self._operations.signing_domain(connection, contract.id)
         form = terms.signed_form(wanted)
         old = json.loads(contract.canonical)
@@ -286,6 +289,9 @@ class Amendments:
         is_chained = self._operations.is_enabled and contract.chain_status != "NONE"
         if wanted.party_ids != contract.party_ids:
             self._take_place(connection, contract, wanted, found.id)
+        if wanted.message().price != contract.message().price:
+            # Their targets are of the price as it was.
+            matters.cancel_offers(connection, contract)
         done = contract.priced_quantity
         if open_legs(wanted):
             done = f"{priced(wanted, store.fixations_of(connection, contract.id)):f}"
@@ -323,6 +329,13 @@ class Amendments:
                     connection, self._steps, contract, money.DEPOSIT_TAKEN_OVER, source=source,
                     target=target, amount_minor=amount, reference=amendment_id,
                 )  # fmt: skip
+
+    def _check_limit(
+        self, connection: Connection, wanted: Contract, stated: terms.Terms, now: datetime
+    ) -> None:
+        people = [self._steps.user(connection, one) for one in wanted.party_ids]
+        values = configuration.current(connection, now)
+        check_limit(values, worth(connection, stated, self._market), stated.price.currency, people)
 
     def _assigned(
         self, connection: Connection, wanted: Contract, party: int, user_id: str

@@ -63,9 +63,10 @@ class Applying:
         message.applied_quantity = _plain(applied)
         message.overfill_quantity = _plain(overfill)
         if overfill and stated.overfill_policy == _AT_SPOT:
-            spot = self._market.cash(
-                connection, stated.commodity_code, stated.delivery.location_code
-            )
+            day = message.weigh_out_time.ToDatetime().date()
+            # Before that day is settled, what the goods trade at is the best known price of it.
+            spot = self._market.cash(connection, stated, day)
+            spot = self._market.cash(connection, stated) if spot is None else spot
             if spot is None:
                 raise DomainError("NO_LIQUIDITY")
             message.overfill_price = f"{spot:f}"
@@ -77,7 +78,8 @@ class Applying:
         self._steps.step(
             connection, contract, "delivery.accepted", actor,
             detail={"ticket": delivery.ticket, "quantity": f"{_plain(applied)} {stated.unit}"},
-            delivered_quantity=_plain(contract.delivered + applied),
+            # Who agreed to settle agreed to less than there is now.
+            delivered_quantity=_plain(contract.delivered + applied), settle_agreed=0,
         )  # fmt: skip
         return changed
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from farmgate.contracts import matter_store, matters, money, statements
+from farmgate.contracts import matters, money, statements
 from farmgate.contracts.ending import Ending
 from farmgate.contracts.prices import is_priced
 from farmgate.contracts.rules import Liability
@@ -62,9 +62,7 @@ class Closing:
     @staticmethod
     def is_possible(connection: Connection, contract: Contract) -> bool:
         """Returns whether nothing keeps a contract in force: no dispute, no price that is open."""
-        is_disputed = any(
-            one.kind == DISPUTE for one in matter_store.open_matters(connection, contract.id)
-        )
+        is_disputed = matters.is_open(connection, contract, DISPUTE)
         is_open = contract.delivered > 0 and not is_priced(contract)
         return contract.state == ACTIVE and not is_disputed and not is_open
 
@@ -100,26 +98,28 @@ class Closing:
         Returns:
             What is held in deposit afterwards, by the name of the column.
         """
-        if not cause.liable or not cause.owed.total:
+        if not cause.liable or cause.owed == _NOTHING:
             return {}
         seller, buyer = money.accounts(connection, self._steps, contract)
         is_seller = cause.liable == SELLER
         source, target = (seller, buyer) if is_seller else (buyer, seller)
-        owed, fee = int(cause.owed.difference * CASH_MINOR), int(cause.owed.fee * CASH_MINOR)
         name = "seller_held_minor" if is_seller else "buyer_held_minor"
         held = int(getattr(contract, name)) if cause.takes_deposit else 0
-        if owed < 0:
-            source, target, owed, held = target, source, -owed, 0
+        difference = int(cause.owed.difference * CASH_MINOR)
+        fee = int(cause.owed.fee * CASH_MINOR)
+        # What goes the other way is owed to who is liable for the fee only.
+        gain, owed = max(0, -difference), max(0, difference)
         taken = min(held, owed)
         fee_taken = min(held - taken, fee)
         for kind, from_, to, amount in (
             (money.FORFEIT, money.ESCROW, target, taken),
             (money.FORFEIT_FEE, money.ESCROW, money.FEES, fee_taken),
             (money.LIABILITY, source, target, owed - taken),
+            (money.LIABILITY, target, source, gain),
             (money.LIABILITY_FEE, source, money.FEES, fee - fee_taken),
         ):
             money.ask(
                 connection, self._steps, contract, kind, source=from_, target=to,
                 amount_minor=amount,
             )  # fmt: skip
-        return {name: held - taken - fee_taken} if cause.takes_deposit and held else {}
+        return {name: held - taken - fee_taken} if held else {}

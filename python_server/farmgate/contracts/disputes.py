@@ -12,7 +12,7 @@ from farmgate.api.contracts.v1 import dispute_types_pb2, force_majeure_pb2
 from farmgate.contracts import matter_store, matters, store
 from farmgate.contracts.rules import business_days
 from farmgate.contracts.settlement import Settlement
-from farmgate.contracts.steps import Actor, Steps, other
+from farmgate.contracts.steps import SYSTEM, Actor, Steps, other
 from farmgate.contracts.values import (
     ACTIVE,
     BOTH,
@@ -235,7 +235,9 @@ class Disputes:
             )  # fmt: skip
             if outcome == dispute_types_pb2.RULING_OUTCOME_UPHELD:
                 self._end_contested(connection, contract)
-            self._told(connection, contract, actor, "dispute.ruled", found)
+            # The statement was a step of its own.
+            fresh = self._steps.found(connection, contract_id, SYSTEM)
+            self._told(connection, fresh, actor, "dispute.ruled", found)
             effect.record(connection, changed, resource=f"dispute/{dispute_id}", reason=reason)
 
         await self._database.write(write)

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 
 from farmgate.blockchain.facade import ChainOperations, cancellation
-from farmgate.contracts import matters, money
+from farmgate.contracts import matters, money, payments
 from farmgate.contracts.steps import Actor, Steps, View, other
 from farmgate.contracts.timetable import require_choice
 from farmgate.contracts.values import (
@@ -156,6 +156,7 @@ class Ending:
     def _release(self, connection: Connection, contract: Contract) -> None:
         """Gives deposits back and tells the chain that the contract is over."""
         money.return_deposits(connection, self._steps, contract)
+        payments.ask_rulings(connection, self._steps, contract)
         # What waits for the chain goes there before it, and then this after it.
         if contract.chain_status in {"PENDING", "CONFIRMED"} and self._operations.is_enabled:
             domain = self._operations.signing_domain(connection, contract.id)

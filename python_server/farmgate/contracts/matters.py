@@ -53,6 +53,11 @@ def refuse_while(
         )  # fmt: skip
 
 
+def is_open(connection: Connection, contract: Contract, kind: str) -> bool:
+    """Returns whether something of a kind is open."""
+    return any(one.kind == kind for one in matter_store.open_matters(connection, contract.id))
+
+
 def found(connection: Connection, contract_id: str, kind: str, matter_id: str) -> Matter:
     """Returns a matter of a contract.
 
@@ -91,15 +96,21 @@ def change(
     return changed
 
 
-def clear(connection: Connection, contract: Contract, kept: Collection[str] = frozenset()) -> None:
+def clear(connection: Connection, contract: Contract) -> None:
     """Ends what is open beside a contract, and strikes loads that do not count."""
     for one in matter_store.open_matters(connection, contract.id):
-        if one.kind not in kept:
-            change(connection, one, _AT_THE_END[one.kind])
+        change(connection, one, _AT_THE_END[one.kind])
     for load in store.deliveries_of(connection, contract.id):
         if load.state not in {"APPLIED", "REJECTED", "VOID"}:
             struck = replace(load, state="VOID", accept_by=None, version=load.version + 1)
             store.put_delivery(connection, struck)
+
+
+def cancel_offers(connection: Connection, contract: Contract) -> None:
+    """Takes the firm offers on a contract back."""
+    for one in matter_store.open_matters(connection, contract.id):
+        if one.kind == FIRM_OFFER:
+            change(connection, one, _AT_THE_END[FIRM_OFFER])
 
 
 def last_day(connection: Connection, contract: Contract) -> datetime:

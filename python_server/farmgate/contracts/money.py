@@ -38,8 +38,7 @@ FORFEIT: Final = "FORFEIT"
 FORFEIT_FEE: Final = "FORFEIT_FEE"
 LIABILITY: Final = "LIABILITY"
 LIABILITY_FEE: Final = "LIABILITY_FEE"
-WASHOUT: Final = "WASHOUT"
-_RECEIVABLES: Final = frozenset({LIABILITY, LIABILITY_FEE})
+_RECEIVABLES: Final = frozenset({LIABILITY, LIABILITY_FEE, DEPOSIT_TAKEN_OVER})
 _log = logger(__name__)
 
 # Hears, in the transaction, that a transfer is done.
@@ -158,9 +157,13 @@ class Mover:
             await self._restrict(transfer, is_on=False)
 
     async def _restrict(self, transfer: Transfer, *, is_on: bool) -> None:
-        """Keeps who owes for a default from new orders until it is paid."""
-        if transfer.kind in _RECEIVABLES and not (is_on and transfer.state == "TAKEN"):
-            await self._matching.set_switch(transfer.from_account, Switch.RESTRICTED, is_on=is_on)
+        """Keeps who owes for a default or for a place from new orders until all is paid."""
+        if transfer.kind not in _RECEIVABLES or (is_on and transfer.state == "TAKEN"):
+            return
+        account = transfer.from_account
+        owes = await self._database.read(lambda tx: store.owes(tx, account, _RECEIVABLES))
+        if is_on or not owes:
+            await self._matching.set_switch(account, Switch.RESTRICTED, is_on=is_on)
 
     async def _keep(self, transfer: Transfer) -> None:
         def write(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """Use cases of drafts: writing, submitting, answering, withdrawing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 
 from farmgate.blockchain.facade import Library, keccak256
 from farmgate.contracts import store, templates, terms
-from farmgate.contracts.prices import Prices
+from farmgate.contracts.prices import Prices, worth
 from farmgate.contracts.rules import deposit
 from farmgate.contracts.steps import Actor, Steps, View, other
 from farmgate.contracts.terms import Terms
@@ -180,7 +181,8 @@ class Negotiation:
 
         Raises:
             DomainError: CONTRACT_INCOMPLETE, COUNTERPARTY_INELIGIBLE, KYC_LIMIT_EXCEEDED,
-                CONTRACT_STATE, NOT_A_PARTY, VERSION_CONFLICT or INVALID_ARGUMENT.
+                NO_LIQUIDITY without a price, CONTRACT_STATE, NOT_A_PARTY, VERSION_CONFLICT or
+                INVALID_ARGUMENT.
         """
 
         def write(connection: Connection) -> None:
@@ -244,10 +246,8 @@ class Negotiation:
         assert last is not None, "It is stated."
         if last < sign_by.date():
             raise invalid("sign_by", "must not be after delivery.end")
-        notional = self._notional(connection, stated)
-        limit = values.decimal("kyc.level2_contract")
-        if min(seller.kyc_level, buyer.kyc_level) == _LEVEL_MIN and notional > limit:
-            raise DomainError("KYC_LIMIT_EXCEEDED", limit=f"{limit:f} {stated.price.currency}")
+        notional = worth(connection, stated, self._market)
+        check_limit(values, notional, stated.price.currency, (seller, buyer))
         text = terms.canonical(stated, contract.id, contract.version)
         data = text.encode()
         # The bytes are kept before the row that names them; without it they are swept.
@@ -270,12 +270,6 @@ class Negotiation:
             buyer_deposit_minor=deposit(notional, buyer_pct),
             seller_deposit_minor=deposit(notional, seller_pct),
         )  # fmt: skip
-
-    def _notional(self, connection: Connection, stated: Terms) -> Decimal:
-        price = stated.price
-        known = price.fixed_price or price.futures_price or price.floor
-        each = Decimal(known) if known else self._market.last(connection, price.reference_series)
-        return Decimal(stated.quantity) * (each or Decimal(0))
 
     def _check(self, connection: Connection, stated: Terms) -> None:
         terms.check(stated)
@@ -302,6 +296,19 @@ def eligible(user: User | None) -> User:
     if not is_fit or user is None:
         raise DomainError("COUNTERPARTY_INELIGIBLE")
     return user
+
+
+def check_limit(
+    values: configuration.Values, notional: Decimal, currency: str, people: Iterable[User]
+) -> None:
+    """Refuses a contract above what people of the lowest level may agree on.
+
+    Raises:
+        DomainError: KYC_LIMIT_EXCEEDED.
+    """
+    limit = values.decimal("kyc.level2_contract")
+    if min(one.kyc_level for one in people) == _LEVEL_MIN and notional > limit:
+        raise DomainError("KYC_LIMIT_EXCEEDED", limit=f"{limit:f} {currency}")
 
 
 def _sign_by(stated: Terms, now: datetime, values: configuration.Values) -> datetime:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,9 +14,23 @@ from farmgate.blockchain.facade import (
     State,
     settlement,
 )
-from farmgate.contracts import matter_store, matters, money, statements, store, terms
+from farmgate.contracts import (
+    matter_store,
+    matters,
+    money,
+    payments,
+    statements,
+    store,
+    terms,
+)
 from farmgate.contracts.ending import Ending
-from farmgate.contracts.money import DEPOSIT_BUYER, DEPOSIT_SELLER, PAYMENT
+from farmgate.contracts.money import (
+    DEPOSIT_BUYER,
+    DEPOSIT_SELLER,
+    PAYMENT,
+    RETURN_BUYER,
+    RETURN_SELLER,
+)
 from farmgate.contracts.steps import SYSTEM, Steps, View
 from farmgate.contracts.values import (
     ACTIVE,
@@ -38,6 +52,7 @@ from farmgate.errors import DomainError
 from farmgate.ports.unixfs import cid_of
 
 M = TypeVar("M", bound=Serializable)
+_RETURNED: Final = {RETURN_SELLER: "seller_held_minor", RETURN_BUYER: "buyer_held_minor"}
 # Whether something is due at a time, and the work that does it.
 Work = tuple[Callable[[Connection, datetime], bool], Callable[[Connection, datetime], None]]
 
@@ -144,6 +159,11 @@ class Performance:
                 # It came while the contract ended.
                 money.return_deposits(connection, self._steps, changed)
             return
+        if transfer.kind in _RETURNED:
+            returned: dict[str, Any] = {_RETURNED[transfer.kind]: 0}
+            self._steps.step(
+                connection, contract, "contract.deposit_returned", SYSTEM, tells=(), **returned
+            )
         if transfer.kind.startswith(PAYMENT):
             self._paid(connection, contract, transfer)
 
@@ -199,7 +219,7 @@ class Performance:
     @staticmethod
     def _is_payable(connection: Connection, contract: Contract) -> bool:
         """Returns whether a payment is to be asked for, or all are made."""
-        if _is_disputed(connection, contract):
+        if matters.is_open(connection, contract, DISPUTE):
             return False
         asked = {one.reference for one in store.transfers_of(connection, contract.id)}
         found = _valid(connection, contract)
@@ -209,39 +229,14 @@ class Performance:
 
     def _settle(self, connection: Connection, contract: Contract) -> None:
         """Asks for the payment of all statements that are final, and ends when all are paid."""
-        if _is_disputed(connection, contract):
+        if matters.is_open(connection, contract, DISPUTE):
             return
         for one in _valid(connection, contract):
             if one.state == "FINAL":
-                self._ask_payment(connection, contract, one)
+                payments.ask_payment(connection, self._steps, contract, one)
         found = _valid(connection, contract)
         if found and all(one.state == "PAID" for one in found):
             self._end_settled(connection, contract, found[-1])
-
-    def _ask_payment(self, connection: Connection, contract: Contract, one: Statement) -> None:
-        """Asks for what a statement comes to, each account its share."""
-        seller, buyer = money.accounts(connection, self._steps, contract)
-        left = one.net_minor
-        for number, (account_id, share) in enumerate(
-            sorted(statements.shares(connection, one).items()), start=1
-        ):
-            user = self._steps.users.by_account(connection, account_id)
-            assert user is not None, "Accounts of splits are known."
-            assert user.account_number is not None, "They are open."
-            amount = int(share * CASH_MINOR)
-            if user.account_number != seller and 0 < amount <= left:
-                left -= amount
-                money.ask(
-                    connection, self._steps, contract, f"{PAYMENT}_{number}", source=buyer,
-                    target=user.account_number, amount_minor=amount, reference=one.id,
-                )  # fmt: skip
-        source, target = (buyer, seller) if left >= 0 else (seller, buyer)
-        money.ask(
-            connection, self._steps, contract, PAYMENT, source=source, target=target,
-            amount_minor=abs(left), reference=one.id,
-        )  # fmt: skip
-        if one.net_minor == 0:
-            store.put_statement(connection, replace(one, state="PAID"))
 
     def _paid(self, connection: Connection, contract: Contract, transfer: Transfer) -> None:
         statement = store.statement(connection, transfer.reference)
@@ -282,10 +277,6 @@ class Performance:
 
 def _valid(connection: Connection, contract: Contract) -> list[Statement]:
     return [one for one in store.statements_of(connection, contract.id) if one.state != "VOID"]
-
-
-def _is_disputed(connection: Connection, contract: Contract) -> bool:
-    return any(one.kind == DISPUTE for one in matter_store.open_matters(connection, contract.id))
 
 
 def has_statements_due(connection: Connection, now: datetime) -> bool:

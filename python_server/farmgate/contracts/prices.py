@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from farmgate.api.contracts.v1 import delivery_types_pb2
 from farmgate.contracts import store, terms
 from farmgate.contracts.rules import PriceType, price, started_months, two_legs, weighted
+from farmgate.contracts.terms import Terms
 from farmgate.contracts.values import SELLER, Contract, Fixation
 from farmgate.errors import DomainError, invalid
 
@@ -22,19 +23,24 @@ _OPEN: Final = {
 
 
 class Prices(Protocol):
-    """What the market says of series and of instruments, in units of their currency."""
+    """What the market says, in the unit and the currency of terms; None when it does not know."""
 
-    def last(self, connection: Connection, name: str) -> Decimal | None:
-        """Returns what a series or an instrument is at, or None when nobody knows."""
+    def last(self, connection: Connection, terms: Terms) -> Decimal | None:
+        """Returns what the reference series of the terms is at."""
 
-    def on(self, connection: Connection, name: str, day: date) -> Decimal | None:
-        """Returns the settlement price of a day, or of the newest day before it."""
+    def on(self, connection: Connection, terms: Terms, day: date) -> Decimal | None:
+        """Returns the settlement price of a day, or of the newest day before it, once known."""
 
-    def between(self, connection: Connection, name: str, start: date, end: date) -> list[Decimal]:
-        """Returns the values of a series from a day to a day, in order."""
+    def between(
+        self, connection: Connection, terms: Terms, start: date, end: date
+    ) -> list[Decimal]:
+        """Returns the values of the series from a day to a day, in order, once all are known."""
 
-    def cash(self, connection: Connection, commodity: str, location: str) -> Decimal | None:
-        """Returns what a commodity trades at for now at a place, or None."""
+    def cash(self, connection: Connection, terms: Terms, day: date | None = None) -> Decimal | None:
+        """Returns what the goods trade at for now at the place, or settled at on a day."""
+
+    def usual(self, connection: Connection, terms: Terms, day: date) -> Decimal | None:
+        """Returns the price on a day of the series that the commodity's basis is told against."""
 
 
 def open_legs(contract: Contract) -> tuple[int, ...]:
@@ -103,25 +109,45 @@ def at_market(
         day: Of which the settlement price is meant; the last price when None.
     """
     stated = contract.message()
-    series = stated.price.reference_series
-    found = prices.last(connection, series) if day is None else prices.on(connection, series, day)
+    found = prices.last(connection, stated) if day is None else prices.on(connection, stated, day)
     if leg != BASIS or found is None:
         return found
-    cash = prices.cash(connection, stated.commodity_code, stated.delivery.location_code)
+    cash = prices.cash(connection, stated, day)
     return None if cash is None else cash - found
 
 
 def reference(
     connection: Connection, contract: Contract, prices: Prices, day: date
 ) -> Decimal | None:
-    """Returns what the goods are worth at the contract's place on a day, for a default."""
+    """Returns what the goods are worth at the contract's place on a day, for a default.
+
+    Without a cash market there it is the series and the basis that the parties agreed, or else the
+    series that the commodity's basis is told against.
+    """
     stated = contract.message()
-    cash = prices.cash(connection, stated.commodity_code, stated.delivery.location_code)
-    if cash is not None or not stated.price.reference_series:
-        return cash
-    series = prices.on(connection, stated.price.reference_series, day)
-    # Without a cash market the basis that the parties agreed is the best known one.
+    if prices.cash(connection, stated) is not None:
+        return prices.cash(connection, stated, day)
+    if not stated.price.reference_series:
+        return prices.usual(connection, stated, day)
+    series = prices.on(connection, stated, day)
     return None if series is None else series + Decimal(stated.price.basis or "0")
+
+
+def worth(connection: Connection, stated: Terms, prices: Prices) -> Decimal:
+    """Returns what the goods of terms are worth now, for deposits and limits.
+
+    Raises:
+        DomainError: NO_LIQUIDITY when neither the terms nor the market know a price.
+    """
+    price_ = stated.price
+    known = price_.fixed_price or price_.futures_price or price_.floor
+    each = (
+        Decimal(known) if known
+        else prices.last(connection, stated) or prices.cash(connection, stated)
+    )  # fmt: skip
+    if each is None:
+        raise DomainError("NO_LIQUIDITY")
+    return Decimal(stated.quantity) * each
 
 
 def agreed(connection: Connection, contract: Contract, market: Decimal) -> Decimal:

@@ -157,7 +157,7 @@ class Fixing:
         if PriceType(price.type) is not PriceType.FORMULA:
             return at_market(connection, contract, self._market, leg, day)
         start = date.fromisoformat(price.formula.window_start)
-        values = self._market.between(connection, price.reference_series, start, day)
+        values = self._market.between(connection, contract.message(), start, day)
         return aggregate(int(price.formula.aggregate), values) if values else None
 
     def _fix(

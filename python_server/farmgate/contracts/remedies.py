@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -139,7 +139,7 @@ class Remedies:
             contract, party = self._steps.own(
                 connection, contract_id, actor, "a remedy", (ACTIVE,), chosen.expected
             )
-            found = _default(connection, contract)
+            found = self._default(connection, contract)
             matters.refuse_while(connection, contract, "a remedy", {DISPUTE, AMENDMENT})
             if party == Declared.FromString(found.document).defaulting_party:
                 raise DomainError("PERMISSION_DENIED")
@@ -254,10 +254,12 @@ class Remedies:
                 continue
             if not self._closing.is_possible(connection, contract):
                 continue
-            day = now.date() - timedelta(days=1)
+            assert one.due_at is not None, "It waits for a close."
+            # The day that had ended then, however late it is now.
+            day = one.due_at.astimezone(UTC).date() - timedelta(days=1)
             price = prices.reference(connection, contract, self._market, day)
             if price is not None:
-                self._close(connection, contract, SYSTEM, one, price, bytes(32))
+                self._close(connection, contract, SYSTEM, one, price, day, bytes(32))
 
     def _chosen(
         self, connection: Connection, contract: Contract, actor: Actor, party: int, found: Matter,
@@ -284,7 +286,8 @@ class Remedies:
             price = Decimal(chosen.price)
             if not self._closing.is_possible(connection, contract):
                 raise DomainError("NOT_PRICED")
-            return self._close(connection, contract, actor, found, price, evidence)
+            today = self._steps.clock.now().astimezone(UTC).date()
+            return self._close(connection, contract, actor, found, price, today, evidence)
         due = _close_of_next(self._steps.clock.now())
         matters.change(connection, found, "CHOSEN", due_at=due)
         detail = {"remedy": remedies_pb2.Remedy.Name(chosen.remedy), "close": due.isoformat()}  # type: ignore[arg-type] # The API's number.
@@ -295,13 +298,13 @@ class Remedies:
 
     def _close(
         self, connection: Connection, contract: Contract, actor: Actor, found: Matter,
-        price: Decimal, evidence: bytes,
+        price: Decimal, day: date, evidence: bytes,
     ) -> tuple[Contract, str]:  # fmt: skip
         side = int(Declared.FromString(found.document).defaulting_party)
         owed = self._owed(connection, contract, side, price)
         cause = Cause(
             _REASONS[side], side, owed, takes_deposit=True, price=f"{price:f}",
-            day=self._steps.clock.now().astimezone(UTC).date().isoformat(), evidence_hash=evidence,
+            day=day.isoformat(), evidence_hash=evidence,
         )  # fmt: skip
         return self._closing.close(connection, contract, actor, cause), f"{owed.total:.2f}"
 
@@ -351,15 +354,16 @@ class Remedies:
         if contract.delivered > 0 and not is_priced(contract):
             raise DomainError("NOT_PRICED")
 
-
-def _default(connection: Connection, contract: Contract) -> Matter:
-    for one in matter_store.open_matters(connection, contract.id):
-        if one.kind == DEFAULT and one.state == "DECLARED":
-            return one
-    raise DomainError(
-        "RESOURCE_STATE", resource="contract", id=contract.label,
-        state="not in default, or its remedy was chosen", action="a remedy",
-    )  # fmt: skip
+    def _default(self, connection: Connection, contract: Contract) -> Matter:
+        """Returns the default whose remedy is to be chosen, or that the market has no price for."""
+        for one in matter_store.open_matters(connection, contract.id):
+            is_stuck = one.due_at is not None and one.due_at <= self._steps.clock.now()
+            if one.kind == DEFAULT and (one.state == "DECLARED" or is_stuck):
+                return one
+        raise DomainError(
+            "RESOURCE_STATE", resource="contract", id=contract.label,
+            state="not in default, or its remedy was chosen", action="a remedy",
+        )  # fmt: skip
 
 
 def _close_of_next(now: datetime) -> datetime:

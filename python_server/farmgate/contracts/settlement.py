@@ -250,9 +250,11 @@ class Settlement:
         for one in store.statements_due(connection, self._steps.clock.now()):
             contract = store.contract(connection, one.contract_id)
             assert contract is not None, "Contracts are kept."
-            self._accepted(
-                connection, contract, replace(one, agreed=BOTH), SYSTEM, tells=(SELLER, BUYER)
-            )
+            # Nothing becomes final while something is disputed.
+            if not matters.is_open(connection, contract, DISPUTE):
+                self._accepted(
+                    connection, contract, replace(one, agreed=BOTH), SYSTEM, tells=(SELLER, BUYER)
+                )
 
     def _accepted(
         self, connection: Connection, contract: Contract, statement: Statement, actor: Actor, *,

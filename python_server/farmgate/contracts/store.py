@@ -289,6 +289,16 @@ def put_transfer(connection: Connection, one: Transfer) -> None:
     put(connection, transfers, one, is_new=False)
 
 
+def owes(connection: Connection, account: int, kinds: Collection[str]) -> bool:
+    """Returns whether transfers of some kinds from an account could not be made yet."""
+    table = transfers.c
+    query = select(table.id).where(
+        table.from_account == account, table.kind.in_(kinds), table.state == "QUEUED",
+        table.attempts > 0,
+    )  # fmt: skip
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def transfers_due(connection: Connection, now: datetime, limit: int) -> list[Transfer]:
     """Returns transfers that are to be worked on, oldest first."""
     table = transfers.c

@@ -68,7 +68,7 @@ def contract_logic(
     settlement = Settlement(database, steps, library)
     closing = Closing(steps, ending, settlement)
     fixing = Fixing(database, steps, prices)
-    amendments = Amendments(database, steps, operations, wallets, library)
+    amendments = Amendments(database, steps, operations, wallets, library, prices)
     disputes = Disputes(database, steps, settlement)
     suspensions = Suspensions(database, steps, disputes, closing)
     remedies = Remedies(database, steps, closing, amendments, prices)
