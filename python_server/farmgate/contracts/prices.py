@@ -139,8 +139,7 @@ def worth(connection: Connection, stated: Terms, prices: Prices) -> Decimal:
     Raises:
         DomainError: NO_LIQUIDITY when neither the terms nor the market know a price.
     """
-    price_ = stated.price
-    known = price_.fixed_price or price_.futures_price or price_.floor
+    known = terms.stated_price(stated)
     each = (
         Decimal(known) if known
         else prices.last(connection, stated) or prices.cash(connection, stated)

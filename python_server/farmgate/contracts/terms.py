@@ -116,6 +116,14 @@ def pricing(terms: Terms) -> Pricing:
     )
 
 
+def stated_price(terms: Terms) -> str:
+    """Returns the price that the terms state for their type, "" when it comes of the market."""
+    price = terms.price
+    if price.type == PriceType.FIXED:
+        return price.fixed_price
+    return price.futures_price or price.floor
+
+
 def canonical(terms: Terms, contract_id: str, version: int) -> str:
     """Returns the terms in the one form that is hashed: RFC 8785, decimals as strings.
 
@@ -138,7 +146,7 @@ def signed_form(contract: Contract) -> ForwardContract:
     tolerance = terms.tolerance_pct or "0"
     price = terms.price
     kind = PriceType(price.type).name
-    value = price.fixed_price or price.futures_price or price.basis or price.floor or price.cap
+    value = stated_price(terms) or price.basis or price.cap
     words = f"{value} {price.currency}/{terms.unit} {kind}" if value else f"{kind} {price.currency}"
     return ForwardContract(
         contract_id=contract.id,
