@@ -119,7 +119,7 @@ def pricing(terms: Terms) -> Pricing:
 def stated_price(terms: Terms) -> str:
     """Returns the price that the terms state for their type, "" when it comes of the market."""
     price = terms.price
-    if price.type == PriceType.FIXED:
+    if PriceType(price.type or PriceType.FIXED) is PriceType.FIXED:
         return price.fixed_price
     return price.futures_price or price.floor
 
