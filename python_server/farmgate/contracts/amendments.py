@@ -296,7 +296,8 @@ class Amendments:
         if open_legs(wanted):
             done = f"{priced(wanted, store.fixations_of(connection, contract.id)):f}"
         self._steps.step(
-            connection, contract, "amendment.signed", actor, detail={"amendment_id": found.id},
+            connection, contract, "amendment.signed", actor,
+            detail={"amendment_id": found.id, "terms_cid": prepared.cid},
             **{name: getattr(wanted, name) for name in AMENDED}, priced_quantity=done,
             chain_status="PENDING" if is_chained else contract.chain_status,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from farmgate.app.parts.contract_logic import contract_logic
 from farmgate.app.parts.contract_prices import MarketPrices
 from farmgate.app.parts.users import Opened as People
 from farmgate.contracts import store
+from farmgate.contracts.documents import Documents
 from farmgate.contracts.loads import unit_mass
 from farmgate.contracts.matter_service import (
     AmendmentServicer,
@@ -76,7 +77,7 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
             NegotiationServicer(logic.negotiation, logic.ending),
             TemplateServicer(),
             ContractEventServicer(logic.reading, feed, base.pager),
-            ContractSigningServicer(logic.signing),
+            ContractSigningServicer(logic.signing, Documents(database, steps, library)),
             DeliveryServicer(logic.deliveries),
             WeighingServicer(logic.deliveries),
             PricingServicer(logic.fixing, logic.firm_offers, base.pager),
