@@ -38,6 +38,7 @@ from farmgate.contracts.values import (
     AMENDMENT,
     BUYER,
     DISPUTE,
+    FIRM_OFFER,
     SELLER,
     Contract,
     Matter,
@@ -291,7 +292,7 @@ class Amendments:
             self._take_place(connection, contract, wanted, found.id)
         if wanted.message().price != contract.message().price:
             # Their targets are of the price as it was.
-            matters.cancel_offers(connection, contract)
+            matters.end(connection, contract, {FIRM_OFFER})
         done = contract.priced_quantity
         if open_legs(wanted):
             done = f"{priced(wanted, store.fixations_of(connection, contract.id)):f}"
