@@ -106,6 +106,13 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
 	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
 
+STATES_WALKS ?= 500
+STATES_SEED ?= 1
+
+.PHONY: contract-states
+contract-states: $(VENV)/.built ## Walk 500 times through the states of contracts, from a seed on.
+	STATES_WALKS=$(STATES_WALKS) STATES_SEED=$(STATES_SEED) python -m pytest -q -s tests/service/contracts/test_states.py
+
 # What the core's correctness rests on, in its long forms. A stopped differential run goes on.
 DIFFERENTIAL_COMMANDS ?= 100000000
 PROPERTY_CASES ?= 50000

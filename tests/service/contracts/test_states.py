@@ -290,7 +290,7 @@ def walked(world: World, seed: int, shapes: set[Any], ends: dict[str, int]) -> N
 def test_every_walk_is_sound_and_has_an_end(tmp_path: Path) -> None:
     """CON-080, CON-081: of the composite machine; STATES_SEED and STATES_WALKS choose others."""
     seed = int(os.environ.get("STATES_SEED", "20260101"))
-    walks = int(os.environ.get("STATES_WALKS", "16"))
+    walks = int(os.environ.get("STATES_WALKS", "8"))
     stated = terms(
         basis="-0.20", type=2, reference_series="CORN-U26", pricing_deadline="2026-07-31"
     )  # type: ignore[arg-type] # A number of an enum.

@@ -264,8 +264,11 @@ class World:
     def tick(self) -> None:
         """Lets the contract and its money go on until nothing moves."""
         for _ in range(6):
+            before = self.ledger.balances.copy(), self.contract().revision
             self.do(self.logic.performance.run())
             self.do(self.mover.run())
+            if before == (self.ledger.balances, self.contract().revision):
+                return
 
     def chain(self, state: State) -> None:
         """Tells that the chain did something with the newest version."""
