@@ -1,20 +1,150 @@
-"""Fits the market's daily candles to what forecasts need."""
+"""Fits the market's candles and reference series to what forecasts need."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
-from farmgate.ai.sources import Price, Series
-from farmgate.ai.styles import DAILY
+from farmgate.ai.sources import Price, PriceSource, Series
+from farmgate.ai.styles import DAILY, MONTHLY
 from farmgate.db.engine import Database
-from farmgate.market import store
+from farmgate.market import series_store, store
 from farmgate.market.bars import DAY
 from farmgate.market.catalogue import COMMODITIES
 from farmgate.market.tables import candles
 
 _COMMODITIES: Final = {one.code: one for one in COMMODITIES}
+# Weekly series are told about the market, not forecast.
+_FREQUENCIES: Final = {"DAILY": DAILY, "MONTHLY": MONTHLY}
+_OTHER: Final = "OTHER"
+# Odd prices that nobody decided on in this time are history, not a doubt.
+_DOUBT: Final = timedelta(days=62)
+# Far above what a series has; daily prices of 137 years.
+_POINTS_MAX: Final = 50_000
+
+
+def forecast_prices(database: Database, history: Database) -> PriceSource:
+    """Returns all prices that are forecast: those made here and those from outside."""
+    return AllPrices((CandlePrices(database, history), ReferencePrices(database)))
+
+
+class AllPrices:
+    """Several sources as one; of a name in two of them the first one's counts.
+
+    Args:
+        sources: The sources.
+    """
+
+    def __init__(self, sources: Sequence[PriceSource]) -> None:
+        self._sources = sources
+
+    async def series(self) -> Sequence[Series]:
+        """Returns all series, in the order of their names."""
+        found = {
+            one.series_id: one
+            for source in reversed(self._sources)
+            for one in await source.series()
+        }
+        return [found[name] for name in sorted(found)]
+
+    async def one(self, series_id: str) -> Series | None:
+        """Returns a series, or None when there is none of that name."""
+        for source in self._sources:
+            if (found := await source.one(series_id)) is not None:
+                return found
+        return None
+
+    async def prices(self, series_id: str, since: date | None = None) -> Sequence[Price]:
+        """Returns the prices of a series from a day on, oldest first."""
+        for source in self._sources:
+            if await source.one(series_id) is not None:
+                return await source.prices(series_id, since)
+        return []
+
+    async def newest(self) -> dict[str, date]:
+        """Returns the day of the newest price of each series that has one."""
+        found: dict[str, date] = {}
+        for source in reversed(self._sources):
+            found |= await source.newest()
+        return found
+
+
+class ReferencePrices:
+    """Accepted values of the reference series that are kept daily or monthly.
+
+    Args:
+        database: Where series and observations are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def series(self) -> Sequence[Series]:
+        """Returns all series, in the order of their names."""
+
+        def read(connection: Connection) -> list[Series]:
+            rows = series_store.all_series(connection)
+            doubted = series_store.doubted_days(connection)
+            newest = series_store.newest_days(connection)
+            return [
+                _described(row, doubted.get(row.id), newest.get(row.id))
+                for row in rows
+                if row.frequency in _FREQUENCIES
+            ]
+
+        return await self._database.read(read)
+
+    async def one(self, series_id: str) -> Series | None:
+        """Returns a series, or None when there is none of that name."""
+        return next((one for one in await self.series() if one.series_id == series_id), None)
+
+    async def prices(self, series_id: str, since: date | None = None) -> Sequence[Price]:
+        """Returns the values of a series from a day on, oldest first."""
+        first = since.isoformat() if since else ""
+
+        def read(connection: Connection) -> tuple[Row[Any] | None, list[Row[Any]]]:
+            rows = series_store.accepted(connection, series_id, first=first, limit=_POINTS_MAX)
+            return series_store.series(connection, series_id), rows
+
+        row, rows = await self._database.read(read)
+        is_monthly = row is not None and _FREQUENCIES.get(row.frequency) == MONTHLY
+        # Of two values of a month the later one counts.
+        by_day = {_start(one.valid_on, is_monthly=is_monthly): one.value_micro for one in rows}
+        return [Price(day, micro) for day, micro in by_day.items() if since is None or day >= since]
+
+    async def newest(self) -> dict[str, date]:
+        """Returns the day of the newest value of each series that has one."""
+
+        def read(connection: Connection) -> dict[str, date]:
+            monthly = {
+                row.id: _FREQUENCIES[row.frequency] == MONTHLY
+                for row in series_store.all_series(connection)
+                if row.frequency in _FREQUENCIES
+            }
+            found = series_store.newest_days(connection)
+            return {
+                name: _start(found[name], is_monthly=is_monthly)
+                for name, is_monthly in monthly.items()
+                if name in found
+            }
+
+        return await self._database.read(read)
+
+
+def _described(row: Row[Any], doubted: str | None, newest: str | None) -> Series:
+    commodity = _COMMODITIES.get(row.commodity_code)
+    since = date.fromisoformat(newest or doubted or "1970-01-01") - _DOUBT
+    return Series(
+        row.id, commodity.category if commodity else _OTHER, _FREQUENCIES[row.frequency],
+        row.unit, row.currency,
+        has_pending_outliers=doubted is not None and doubted >= since.isoformat(),
+    )  # fmt: skip
+
+
+def _start(day: str, *, is_monthly: bool) -> date:
+    found = date.fromisoformat(day)
+    return found.replace(day=1) if is_monthly else found
 
 
 class CandlePrices:
