@@ -96,11 +96,20 @@ def all_series(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(select(reference_series).order_by(reference_series.c.id)).all()
 
 
-def newest_days(connection: Connection) -> dict[str, str]:
-    """Returns the newest day with an accepted value of each series that has one."""
+def last_days(connection: Connection, count: int) -> dict[str, list[str]]:
+    """Returns the last days with an accepted value of each series that has one, newest first."""
     table = price_observations.c
-    query = select(table.series_id, func.max(table.valid_on)).where(table.status == ACCEPTED)
-    return {row[0]: row[1] for row in connection.execute(query.group_by(table.series_id))}
+    place = func.dense_rank().over(partition_by=table.series_id, order_by=table.valid_on.desc())
+    ranked = (
+        select(table.series_id, table.valid_on, place.label("place"))
+        .where(table.status == ACCEPTED)
+        .subquery()
+    )
+    query = select(ranked.c.series_id, ranked.c.valid_on).where(ranked.c.place <= count)
+    found: dict[str, list[str]] = {}
+    for series_id, day in connection.execute(query.distinct().order_by(ranked.c.valid_on.desc())):
+        found.setdefault(series_id, []).append(day)
+    return found
 
 
 def doubted_days(connection: Connection) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from farmgate.ai.sources import Price, PriceSource, Series
 from farmgate.ai.styles import DAILY, MONTHLY
@@ -22,6 +22,8 @@ _OTHER: Final = "OTHER"
 _DOUBT: Final = timedelta(days=62)
 # Far above what a series has; daily prices of 137 years.
 _POINTS_MAX: Final = 50_000
+_DAY_S: Final = 86_400
+_SATURDAY: Final = 5
 
 
 def forecast_prices(database: Database, history: Database) -> PriceSource:
@@ -31,6 +33,9 @@ def forecast_prices(database: Database, history: Database) -> PriceSource:
 
 class AllPrices:
     """Several sources as one; of a name in two of them the first one's counts.
+
+    All daily series have one calendar, and some of their markets rest at weekends: without
+    leaving these out everywhere, every third price of a series would be the one before.
 
     Args:
         sources: The sources.
@@ -86,7 +91,7 @@ class ReferencePrices:
         def read(connection: Connection) -> list[Series]:
             rows = series_store.all_series(connection)
             doubted = series_store.doubted_days(connection)
-            newest = series_store.newest_days(connection)
+            newest = series_store.last_days(connection, 1)
             return [
                 _described(row, doubted.get(row.id), newest.get(row.id))
                 for row in rows
@@ -108,43 +113,46 @@ class ReferencePrices:
             return series_store.series(connection, series_id), rows
 
         row, rows = await self._database.read(read)
-        is_monthly = row is not None and _FREQUENCIES.get(row.frequency) == MONTHLY
+        if row is None or row.frequency not in _FREQUENCIES:
+            return []
         # Of two values of a month the later one counts.
-        by_day = {_start(one.valid_on, is_monthly=is_monthly): one.value_micro for one in rows}
-        return [Price(day, micro) for day, micro in by_day.items() if since is None or day >= since]
+        by_day = {_start(one.valid_on, row.frequency): one.value_micro for one in rows}
+        return [Price(day, micro) for day, micro in by_day.items() if day is not None]
 
     async def newest(self) -> dict[str, date]:
         """Returns the day of the newest value of each series that has one."""
 
         def read(connection: Connection) -> dict[str, date]:
-            monthly = {
-                row.id: _FREQUENCIES[row.frequency] == MONTHLY
-                for row in series_store.all_series(connection)
-                if row.frequency in _FREQUENCIES
-            }
-            found = series_store.newest_days(connection)
-            return {
-                name: _start(found[name], is_monthly=is_monthly)
-                for name, is_monthly in monthly.items()
-                if name in found
-            }
+            # Of three days in a row one is no weekend.
+            last = series_store.last_days(connection, 3)
+            found = {}
+            for row in series_store.all_series(connection):
+                if row.frequency in _FREQUENCIES:
+                    days = (_start(day, row.frequency) for day in last.get(row.id, ()))
+                    if (day := next((one for one in days if one is not None), None)) is not None:
+                        found[row.id] = day
+            return found
 
         return await self._database.read(read)
 
 
-def _described(row: Row[Any], doubted: str | None, newest: str | None) -> Series:
+def _described(row: Row[Any], doubted: str | None, newest: Sequence[str] | None) -> Series:
     commodity = _COMMODITIES.get(row.commodity_code)
-    since = date.fromisoformat(newest or doubted or "1970-01-01") - _DOUBT
+    is_doubted = doubted is not None and (
+        not newest or date.fromisoformat(doubted) >= date.fromisoformat(newest[0]) - _DOUBT
+    )
     return Series(
         row.id, commodity.category if commodity else _OTHER, _FREQUENCIES[row.frequency],
-        row.unit, row.currency,
-        has_pending_outliers=doubted is not None and doubted >= since.isoformat(),
+        row.unit, row.currency, has_pending_outliers=is_doubted,
     )  # fmt: skip
 
 
-def _start(day: str, *, is_monthly: bool) -> date:
+def _start(day: str, frequency: str) -> date | None:
+    """Returns the day that a value is of, None for a weekend."""
     found = date.fromisoformat(day)
-    return found.replace(day=1) if is_monthly else found
+    if _FREQUENCIES[frequency] == MONTHLY:
+        return found.replace(day=1)
+    return found if found.weekday() < _SATURDAY else None
 
 
 class CandlePrices:
@@ -173,7 +181,7 @@ class CandlePrices:
         number, tick_micro = found[series_id]
         table = candles.c
         query = select(table.open_time_s, table.close_ticks).where(
-            table.instrument == number, table.interval == DAY
+            table.instrument == number, table.interval == DAY, _is_weekday(table.open_time_s)
         )
         rows = await self._history.read(
             lambda tx: tx.execute(query.order_by(table.open_time_s)).all()
@@ -205,9 +213,16 @@ class CandlePrices:
 
 def _last_days(connection: Connection) -> dict[int, int]:
     table = candles.c
-    query = select(table.instrument, func.max(table.open_time_s)).where(table.interval == DAY)
+    query = select(table.instrument, func.max(table.open_time_s)).where(
+        table.interval == DAY, _is_weekday(table.open_time_s)
+    )
     rows = connection.execute(query.group_by(table.instrument))
     return {row[0]: int(row[1]) for row in rows}
+
+
+def _is_weekday(time_s: ColumnElement[int]) -> ColumnElement[bool]:
+    # The epoch was a Thursday; Monday is 0.
+    return (time_s // _DAY_S + 3) % 7 < _SATURDAY
 
 
 def _day(time_s: int) -> date:
