@@ -139,6 +139,16 @@ fuzz: $(CARGO_FUZZ) ## Fuzz records, messages, the journal and streams of comman
 .PHONY: bench-core
 bench-core: ## Measure the core against the reference book.
 	cargo bench --quiet --bench core
+	cargo bench --quiet --bench special
+
+.PHONY: bench-peers
+bench-peers: ## Measure the core beside other engines on the same workloads.
+	cd benchmarks/peers && cargo build --quiet --release && mkdir -p target/workloads \
+	  && target/release/farmgate_peers generate target/workloads
+	cd benchmarks/peers/java && mvn -q -B package dependency:build-classpath -Dmdep.outputFile=target/classpath
+	$(PYTHON) -m venv benchmarks/peers/target/venv
+	benchmarks/peers/target/venv/bin/pip install --quiet LightMatchingEngine==2019.1.4
+	$(PYTHON) benchmarks/peers/compare.py
 
 .PHONY: bench-entry
 bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an echo server.

@@ -12,6 +12,7 @@
 //! * At one price the order with the earlier sequence trades first.
 //! * Nothing leaves the process before the group it belongs to is durable.
 
+pub mod bare;
 mod bitmap;
 mod book;
 pub mod codec;

@@ -38,7 +38,12 @@ def test_two_users_trade_through_rest(exchange: Exchange) -> None:
     assert sold.status == 200
     assert sold.body["order"]["status"] == "ORDER_STATUS_NEW"
     book = exchange.call("GET", f"/v1/trading/orderbook?symbol={SYMBOL}&depth=1").body
-    assert book["asks"][0] == {"price": "10.2875", "quantity_lots": "12", "order_count": 1}
+    assert book["asks"][0] == {
+        "price": "10.2875",
+        "quantity_lots": "12",
+        "order_count": 1,
+        "orders": [],
+    }
     order = _order("SIDE_BUY", 5, "10.2875")
     bought = exchange.call("POST", "/v1/trading/orders", order, token=buyer).body["order"]
     assert (bought["status"], bought["average_price"]) == ("ORDER_STATUS_FILLED", "10.2875")

@@ -113,6 +113,7 @@ def test_market_to_limit_rests_at_the_best_price(exchange, people) -> None:
         "price": best["price"],
         "quantity_lots": "5",
         "order_count": 1,
+        "orders": [],
     }
     exchange.call("DELETE", f"/v1/trading/orders/{order['order_id']}", token=buyer)
 

@@ -109,12 +109,15 @@ class TradeControls:
     async def _carry_out(self, trade: Row[Any], price_ticks: int, lots: int) -> int:
         """Changes the trade; returns the sequence, 0 when it was changed before.
 
-        With the approval still open, that was by a call that ended before it could say so.
+        With the approval still open and the trade as wanted, that was by a call that ended before
+        it could say so; another change that came first is a refusal.
         """
         try:
             return await self._changes.change(trade, price_ticks=price_ticks, quantity_lots=lots)
         except DomainError as refusal:
-            if refusal.reason != "TRADE_ALREADY_CORRECTED":
+            now = await self._changes.find(trade.trade_id)
+            is_as_wanted = (now.price_ticks, now.quantity_lots) == (price_ticks, lots)
+            if refusal.reason != "TRADE_ALREADY_CORRECTED" or not is_as_wanted:
                 raise
             return 0
 

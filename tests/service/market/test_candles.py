@@ -15,6 +15,7 @@ from farmgate.market.calendars import CALENDARS
 from farmgate.market.tables import candle_watermarks
 from farmgate.market.tables import candles as table
 from farmgate.trading.candles import CandleProjector, counting_trades
+from farmgate.trading.tables import trade_changes
 from farmgate.trading.tables import trades as trades_table
 
 NS = 1_000_000_000
@@ -25,7 +26,7 @@ GRAINS = CALENDARS["CBOT_GRAINS"]
 @pytest.fixture
 def database(any_database_url: str) -> Iterator[Database]:
     with closing(Database(any_database_url)) as opened:
-        tables = [trades_table, table, candle_watermarks]
+        tables = [trades_table, trade_changes, table, candle_watermarks]
         opened.run(lambda tx: metadata.create_all(tx, tables=tables))
         yield opened
 
