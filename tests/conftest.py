@@ -98,6 +98,8 @@ def make_settings(tmp_path: Path, signing_key_file: Path) -> Callable[..., Setti
             "grpc_port": 0,
             "metrics_port": 0,
             "grace_s": 1.0,
+            # Two years of prices are written where a test is about them.
+            "demo_history": False,
             **given,
         }
         return load(environment={}, env_file=None, **values)

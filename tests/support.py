@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from sqlalchemy import select, table, text
 
 from farmgate.api.auth.v1 import auth_pb2, auth_pb2_grpc
 from farmgate.api.health.v1 import health_pb2_grpc
@@ -16,6 +17,7 @@ from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2_grpc
 from farmgate.app.application import Application
 from farmgate.errors import DomainError
+from farmgate.trading.service import TradingServicer
 
 PASSWORD = "seven green tractors"
 TIMEOUT_S = 20.0
@@ -87,6 +89,20 @@ class SignedIn:
         return bearer(self.tokens.access_token)
 
 
+async def move_outside(api: "Api", who: SignedIn, asset: str, amount_minor: int) -> None:
+    """Moves an amount in from outside, or out when negative, whatever levels and receipts say."""
+    base = api.application.base
+    user_id = who.tokens.user.user_id
+    user = await base.database.read(lambda tx: base.users.by_id(tx, user_id))
+    assert user is not None
+    assert user.account_number is not None
+    trading = next(one for one in api.application.servicers if isinstance(one, TradingServicer))
+    matching = trading._matching
+    number = matching.assets().index(asset) + 1
+    await matching.transfer(user.account_number, number, amount_minor, b"")
+    await matching.caught_up()
+
+
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),)
 
@@ -142,6 +158,13 @@ class Api:
     async def raw(self, path: str, data: bytes = b"", **given: Any) -> bytes:
         """Calls a method with bytes."""
         return await self.channel.unary_unary(path)(data, timeout=TIMEOUT_S, **given)
+
+
+def written(api: Api, *tables: str) -> str:
+    """Returns all that tables hold, as text to look for secrets in."""
+    with api.application.base.database.engine.connect() as connection:
+        queries = [select(text("*")).select_from(table(name)) for name in tables]
+        return repr([connection.execute(query).all() for query in queries])
 
 
 @asynccontextmanager

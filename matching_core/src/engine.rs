@@ -10,6 +10,7 @@
 mod allocation;
 mod amend;
 mod auction;
+mod audit;
 mod blocks;
 mod changes;
 mod checks;
@@ -46,6 +47,7 @@ use crate::types::{
 pub(crate) const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
 
 pub use self::auction::Indication;
+pub use self::audit::{AssetAudit, HoldView};
 pub use self::preview::Preview;
 pub use self::view::{AccountView, PositionView};
 pub use crate::book::DayFigures;

@@ -36,6 +36,8 @@ reasons! {
     MalformedMessage = 19,
     /// The caller may not do this.
     PermissionDenied = 109,
+    /// The account's owner is not known well enough. Metadata: level, actual.
+    KycLevelRequired = 200,
     /// There is no such instrument. Metadata: symbol.
     InstrumentUnknown = 300,
     /// The instrument is not open for trading. Metadata: phase.
@@ -158,6 +160,7 @@ reasons! {
 /// | `OrderClosed` | number of the order's status |
 /// | `VersionConflict` | expected, actual |
 /// | `BatchTooLarge` | count, maximum |
+/// | `KycLevelRequired` | level |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// Why.

@@ -4,6 +4,7 @@
 //! event loop's own thread.
 
 mod accounts;
+mod audit;
 mod engine;
 mod feeds;
 mod follower;

@@ -242,6 +242,8 @@ numbered!(
         Killed = 2,
         /// Orders that are not good till cancelled end with the session.
         CancelOnDisconnect = 3,
+        /// No forwards: its owner is not known well enough for them.
+        NoForwards = 4,
     }
 );
 

@@ -64,6 +64,13 @@ fn test_switches_are_apart() {
     assert_eq!(cancelled.status, OrderStatus::Cancelled);
     set(&mut market, Switch::Restricted, false);
     assert_eq!(refusal(&mut market, more()), None);
+    let later = || forward(BUYER, Side::Buy, 1_800, 1);
+    set(&mut market, Switch::NoForwards, true);
+    assert_eq!(refusal(&mut market, later()), Some(Reason::KycLevelRequired));
+    assert_eq!(refusal(&mut market, more()), None, "it is about forwards alone");
+    set(&mut market, Switch::NoForwards, false);
+    assert_eq!(refusal(&mut market, later()), None);
+    assert!(market.engine.audit().iter().all(matching_core::engine::AssetAudit::is_right));
     market.check();
 }
 
@@ -192,7 +199,7 @@ fn test_records_of_risk_come_back() {
     let switched = |switch, is_on| Command::SetSwitch { account: BUYER, switch, is_on };
     assert_eq!(decode(&[6, 1, 2, 0, 0, 0]), Ok(switched(Switch::Restricted, true)));
     assert_eq!(decode(&[6, 0, 2, 0, 0, 0]), Ok(switched(Switch::Restricted, false)));
-    assert!(decode(&[6, 6, 2, 0, 0, 0]).is_err(), "there is no fourth switch");
+    assert!(decode(&[6, 8, 2, 0, 0, 0]).is_err(), "there is no fifth switch");
     let limits = RiskLimits {
         max_order_lots: 1,
         max_order_notional_minor: 2,

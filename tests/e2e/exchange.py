@@ -64,6 +64,7 @@ class Exchange:
             "FARMGATE_ADMIN_PORT": str(admin),
             "FARMGATE_RATE_USER_PER_MIN": "1000000",
             "FARMGATE_RATE_IP_PER_MIN": "100000",
+            "FARMGATE_RATE_SIGN_INS_PER_MIN": "100000",
             "FARMGATE_RATE_ORDERS_PER_S": "1000000",
             **settings,
         }

@@ -79,7 +79,7 @@ def test_bad_order_is_refused_before_the_journal(exchange: Exchange, case: tuple
 
 def test_market_refusal_is_durable_and_its_owner_sees_it(exchange: Exchange) -> None:
     """TRD-121: what the market refuses is a REJECTED order with a reason."""
-    token = exchange.token("farmer.lea")
+    token = exchange.token("coop.heartland")
     order = GOOD | {"quantity_lots": 10_000, "client_order_id": uuid.uuid4().hex}
     reply = exchange.call("POST", "/v1/trading/orders", order, token=token)
     assert (reply.status, reply.reason) == (400, "INSUFFICIENT_FUNDS"), reply.body
@@ -131,7 +131,7 @@ def test_edge_answers_in_the_same_shape(exchange: Exchange) -> None:
     assert (missing.status, missing.reason) == (404, "METHOD_UNKNOWN")
     unknown = exchange.call("GET", "/v1/market/instruments?colour=red")
     assert (unknown.status, unknown.reason) == (400, "INVALID_ARGUMENT")
-    later = exchange.call("GET", "/v1/market/grades")
+    later = exchange.call("GET", "/v1/proofs/anchors/2026-11-24")
     assert (later.status, later.reason) == (501, "NOT_BUILT_YET")
 
 

@@ -8,7 +8,12 @@ use crate::engine::matching::Incoming;
 use crate::engine::rules::{is_immediate, order_breaks};
 use crate::error::{Reason, Refusal};
 use crate::slab::{NONE, REDUCES};
-use crate::types::{NO_SLOT, OrderId, OrderType, Phase, PriceTicks, TimeInForce};
+use crate::types::{
+    InstrumentKind, NO_SLOT, OrderId, OrderType, Phase, PriceTicks, Switch, TimeInForce,
+};
+
+/// KYC level from which forwards may be traded.
+const FORWARDS_LEVEL: i64 = 2;
 
 impl Engine {
     pub(crate) fn check_order(&self, order: &NewOrder) -> Result<Incoming, Refusal> {
@@ -65,6 +70,10 @@ impl Engine {
         let account = self.ledger.get(incoming.cold.account);
         if let Some(reason) = account.and_then(Self::switched_off) {
             return refuse(reason, [0; 3]);
+        }
+        let bars = account.is_some_and(|account| account.is_on(Switch::NoForwards));
+        if bars && spec.kind == InstrumentKind::Forward {
+            return refuse(Reason::KycLevelRequired, [FORWARDS_LEVEL, 0, 0]);
         }
         if let Some(reason) = phase_breaks(spec.phase, incoming) {
             return refuse(reason, [spec.phase.number().into(), 0, 0]);

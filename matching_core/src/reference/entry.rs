@@ -169,6 +169,10 @@ impl Reference {
         if switches.contains(&Switch::Killed.number()) {
             return about(Reason::KillSwitchActive, [0; 3]);
         }
+        let bars = switches.contains(&Switch::NoForwards.number());
+        if bars && spec.kind == InstrumentKind::Forward {
+            return about(Reason::KycLevelRequired, [2, 0, 0]);
+        }
         let phase = [spec.phase.number().into(), 0, 0];
         let takes = [OrderType::Market, OrderType::MarketToLimit].contains(&open.order.order_type);
         match spec.phase {

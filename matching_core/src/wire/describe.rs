@@ -40,6 +40,8 @@ pub fn describe(refusal: &Refusal, engine: &Engine, order_id: OrderId) -> Denial
         Reason::OrderTypeUnsupported => denial.and("feature", "order type"),
         Reason::AmendNotAllowed => denial.and("rule", "name a new price or a new quantity"),
         Reason::TifInvalid => denial.and("time_in_force", ""),
+        Reason::DailyLimit => denial.and("maximum", decimal::money(first)),
+        Reason::KycLevelRequired => denial.and("level", first).and("actual", "lower"),
         Reason::IdempotencyKeyReused => denial.and("key", ""),
         Reason::TradeUnknown => denial.and("trade_id", first),
         _ => denial,
@@ -54,7 +56,8 @@ fn funds(
 ) -> Denial {
     let [needed, available, _] = refusal.values;
     let code = refusal.asset.and_then(|asset| engine.asset_code(asset)).unwrap_or_default();
-    let is_cash = spec.is_none_or(|spec| refusal.asset == Some(spec.quote_asset));
+    // A commodity's code names its grade and place, such as CORN.US2Y.CHI.
+    let is_cash = spec.map_or(!code.contains('.'), |spec| refusal.asset == Some(spec.quote_asset));
     // Commodities are kept in thousandths of their unit, cash in ten-thousandths.
     let scale = if is_cash { 4 } else { 3 };
     let amount = |value: i64| decimal::format(value.into(), scale, scale);

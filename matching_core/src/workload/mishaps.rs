@@ -103,7 +103,7 @@ impl Generator {
             },
             6 => Command::SetSwitch {
                 account,
-                switch: Switch::from_number(1 + self.dice.below(3)).unwrap_or(Switch::Killed),
+                switch: Switch::from_number(1 + self.dice.below(4)).unwrap_or(Switch::Killed),
                 is_on: self.dice.chance(2),
             },
             8 => Command::SetRiskLimits {

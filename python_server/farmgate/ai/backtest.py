@@ -14,7 +14,7 @@ from farmgate.ai.panel import Floats, Panel
 from farmgate.ai.styles import MEDIAN, MONTHLY, QUANTILES, Style
 
 # Origins come from a grid of dates that does not move with the data, so that two models can be
-# compared at the same ones: every fourth week, every third month.
+# compared at the same ones: every fourth week, every third month (`Style.origin_steps`).
 _BLOCK_DAYS: Final = 28
 _BLOCK_MONTHS: Final = 3
 _MONTHS: Final = 12
@@ -236,5 +236,4 @@ def loss_of(tasks: Sequence[Task], *, is_walk: bool = False) -> Floats:
 
 def overlap_of(style: Style) -> int:
     """Returns how many origins of the grid a forecast reaches over."""
-    block = _BLOCK_MONTHS if style.frequency == MONTHLY else _BLOCK_DAYS * 5 // 7
-    return -(-style.horizon // block)
+    return -(-style.horizon // style.origin_steps)

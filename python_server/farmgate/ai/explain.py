@@ -13,10 +13,6 @@ from farmgate.ai.states import season_profile
 
 LEVEL: Final = "smoothed_level"
 MEAN: Final = "model_mean"
-METHOD: Final = (
-    "Mean of three members' medians. Historical changes add nothing; the level and the season of "
-    "the second and the features of the third (TreeSHAP) are told at their share."
-)
 _MONTHS: Final = 12
 _DIGITS: Final = 6
 # Effect in log price and value of the strongest feature, by group.

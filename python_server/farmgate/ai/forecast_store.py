@@ -108,7 +108,7 @@ def figures(
     query = select(
         table.step,
         table.origin_day,
-        func.count().label("count"),
+        func.count().label("number"),
         func.sum(table.error).label("error"),
         func.sum(table.error * table.error).label("squared"),
         func.sum(table.error * table.last_micro / _size(table.actual_micro)).label("percent"),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from sqlalchemy import Connection
-
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -38,21 +36,19 @@ class Price:
 
 
 class PriceSource(Protocol):
-    """Gives series and their prices, in the caller's transaction."""
+    """Gives series and their prices."""
 
-    def series(self, connection: Connection) -> Sequence[Series]:
+    async def series(self) -> Sequence[Series]:
         """Returns all series, in the order of their names."""
 
-    def one(self, connection: Connection, series_id: str) -> Series | None:
+    async def one(self, series_id: str) -> Series | None:
         """Returns a series, or None when there is none of that name."""
 
-    def prices(
-        self, connection: Connection, series_id: str, since: date | None = None
-    ) -> Sequence[Price]:
+    async def prices(self, series_id: str, since: date | None = None) -> Sequence[Price]:
         """Returns the prices of a series from a day on, oldest first, one a day.
 
         For monthly series the day is the first of the month.
         """
 
-    def newest(self, connection: Connection) -> dict[str, date]:
+    async def newest(self) -> dict[str, date]:
         """Returns the day of the newest price of each series that has one."""

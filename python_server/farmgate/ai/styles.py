@@ -40,6 +40,7 @@ class Style:
         gap_max: Missing steps that are bridged by the price before.
         stale_days: Days after which the newest price is old.
         origin_count: Origins of a backtest.
+        origin_steps: Steps between them.
         train_window: Steps that member C learns from.
     """
 
@@ -60,6 +61,7 @@ class Style:
     gap_max: int
     stale_days: int
     origin_count: int
+    origin_steps: int
     train_window: int
 
 
@@ -68,12 +70,13 @@ STYLES: Final = {
         frequency=DAILY, horizon=30, decay=0.97, level_window=1_000, rho=0.985,
         change_window=1_000, width_window=2_500, width_stride=3, discount=0.995, has_level=False,
         year_steps=261, momentum_lags=(1, 5, 20, 60, 250), mean_windows=(20, 250, 750),
-        history_min=60, gap_max=5, stale_days=10, origin_count=16, train_window=2_500,
+        history_min=60, gap_max=5, stale_days=10, origin_count=16, origin_steps=20,
+        train_window=2_500,
     ),
     MONTHLY: Style(
         frequency=MONTHLY, horizon=12, decay=0.90, level_window=120, rho=0.85, change_window=240,
         width_window=240, width_stride=1, discount=0.99, has_level=True, year_steps=12,
         momentum_lags=(1, 2, 3, 6, 12, 24), mean_windows=(12, 36, 60), history_min=24, gap_max=2,
-        stale_days=75, origin_count=24, train_window=480,
+        stale_days=75, origin_count=24, origin_steps=3, train_window=480,
     ),
 }  # fmt: skip

@@ -15,6 +15,8 @@ from farmgate.health.service import HealthService
 from farmgate.jobs.execution import Execution
 from farmgate.jobs.in_process import InProcess
 from farmgate.jobs.periodic import Periodic
+from farmgate.ports.limiter import Breaker, Limiter
+from farmgate.ports.limiter_redis import RedisLimiter
 from farmgate.rpc.addresses import Addresses
 from farmgate.rpc.idempotency import Idempotency
 from farmgate.rpc.interceptors import Collaborators
@@ -86,7 +88,9 @@ def assemble(base: Base, made: Sequence[Part]) -> Application:
     servicers = [servicer for part in made for servicer in part.servicers]
     servicers.append(HealthService(health))
     idempotency = Idempotency(base.database, base.clock, base.ids, key=base.secrets.key)
-    chain = _chain(base, idempotency)
+    address = settings.redis_url.get_secret_value()
+    shared = RedisLimiter(address) if address else None
+    chain = _chain(base, idempotency, shared)
     router = Router(servicers, chain)
     services = {servicer.SERVICE.full_name for servicer in servicers}
     server = GrpcServer(settings, router, chain.shapes, health, services)
@@ -95,6 +99,7 @@ def assemble(base: Base, made: Sequence[Part]) -> Application:
         MetricsServer(base.metrics, host=settings.metrics_host, port=settings.metrics_port),
         Periodic("replies", _REPLIES_PURGE_INTERVAL_S, idempotency.purge),
     ]
+    components += [shared] if shared else []
     components += [component for part in made for component in part.components]
     runner = _runner(base, made)
     components += [runner, server]
@@ -110,7 +115,7 @@ def _runner(base: Base, parts: Sequence[Part]) -> InProcess:
     return InProcess(base.database, base.clock, execution, base.jobs, schedules)
 
 
-def _chain(base: Base, idempotency: Idempotency) -> Collaborators:
+def _chain(base: Base, idempotency: Idempotency, shared: Limiter | None = None) -> Collaborators:
     settings = base.settings
     rates = Rates(
         user_per_min=settings.rate_user_per_min,
@@ -122,7 +127,7 @@ def _chain(base: Base, idempotency: Idempotency) -> Collaborators:
     base.metrics.register(metrics)
     return Collaborators(
         grants=base.grants,
-        limits=Limits(rates, base.clock),
+        limits=Limits(rates, base.clock, Breaker(shared, base.clock.monotonic) if shared else None),
         shapes=Shapes(idempotency),
         metrics=metrics,
         addresses=Addresses(settings.trusted_proxies, hops=settings.trusted_proxy_hops),

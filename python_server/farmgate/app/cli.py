@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from farmgate.app import process, up
+from farmgate.app.secrets import rotate_signing_key
 from farmgate.app.settings import Settings, SettingsError, load
 from farmgate.db import migrations
 from farmgate.db.engine import Database
@@ -125,6 +126,12 @@ def edge_config(
     from farmgate.app.edge.production import write  # noqa: PLC0415 - Only this role needs it.
 
     write(folder)
+
+
+@app.command("rotate-signing-key")
+def rotate_signing_key_command() -> None:
+    """Make a new key that signs tokens, for a server whose key was generated; then restart it."""
+    rotate_signing_key(load())
 
 
 @app.command()

@@ -37,7 +37,9 @@ def open_base(settings: Settings, clock: Clock) -> Base:
         metrics=CollectorRegistry(),
         users=users,
         tokens=tokens,
-        grants=Grants(Authenticator(database, users, tokens, clock), clock),
+        grants=Grants(
+            Authenticator(database, users, tokens, clock, mfa_roles=settings.mfa_roles), clock
+        ),
         jobs=JobQueue(clock, ids),
     )
 

@@ -17,6 +17,8 @@ def not_for_production(settings: "Settings") -> list[str]:
         mistakes.append("FARMGATE_AUTH_SIGNING_KEY_FILE must be given in production.")
     if settings.auth_auto_verify_email:
         mistakes.append("FARMGATE_AUTH_AUTO_VERIFY_EMAIL can't be true in production.")
+    if settings.auth_admin_mfa is False:
+        mistakes.append("FARMGATE_AUTH_ADMIN_MFA can't be false in production.")
     if settings.database_address.startswith("sqlite"):
         mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
     if settings.demo:

@@ -10,9 +10,11 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from farmgate.app.settings import Settings
+from farmgate.app.settings import Settings, SettingsError
 
 _KEY_BITS: Final = 3072
+_SIGNING: Final = "signing.pem"
+_PREVIOUS: Final = "previous.pem"
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 
@@ -24,7 +26,7 @@ class Secrets:
     Attributes:
         key: Signs page tokens and hashes requests.
         signing_pem: RSA private key that signs tokens, PEM.
-        previous_pem: The one before, whose tokens are still taken, or None.
+        previous_pem: Another key whose tokens are taken too, or None.
     """
 
     key: bytes
@@ -43,9 +45,42 @@ def load_secrets(settings: Settings) -> Secrets:
     previous = settings.auth_previous_key_file
     return Secrets(
         key=given or _kept(folder / "secret.key", lambda: secrets.token_bytes(32)),
-        signing_pem=signing.read_bytes() if signing else _kept(folder / "signing.pem", _rsa_pem),
-        previous_pem=previous.read_bytes() if previous else None,
+        signing_pem=signing.read_bytes() if signing else _kept(folder / _SIGNING, _rsa_pem),
+        previous_pem=_previous(previous, folder / _PREVIOUS if signing is None else None),
     )
+
+
+def rotate_signing_key(settings: Settings) -> None:
+    """Makes a new key that signs tokens; those of the one before are taken until the next time.
+
+    The running server goes on with the old key, and takes no tokens of the new one: it is started
+    anew right after. Only for a key that was generated.
+
+    Raises:
+        SettingsError: The key was given, and so is somebody else's to change.
+    """
+    if settings.auth_signing_key_file is not None:
+        raise SettingsError(
+            ["The key is given by FARMGATE_AUTH_SIGNING_KEY_FILE; change it there."]
+        )
+    folder = settings.data_dir / "secrets"
+    current, previous = folder / _SIGNING, folder / _PREVIOUS
+    fresh = folder / f"{_SIGNING}.next"
+    fresh.unlink(missing_ok=True)
+    _kept(fresh, _rsa_pem)
+    if current.exists():
+        # Copied aside first: whenever this breaks off, both files hold whole keys.
+        aside = folder / f"{_PREVIOUS}.next"
+        aside.unlink(missing_ok=True)
+        _kept(aside, current.read_bytes)
+        aside.replace(previous)
+    fresh.replace(current)
+
+
+def _previous(given: Path | None, kept: Path | None) -> bytes | None:
+    if given:
+        return given.read_bytes()
+    return kept.read_bytes() if kept and kept.exists() else None
 
 
 def operator_key(settings: Settings) -> bytes:

@@ -4,7 +4,6 @@ A setting comes from the environment, under its name in upper case after FARMGAT
 file `.env` in the working directory.
 """
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -19,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from farmgate.app.mistakes import mistyped, words
 from farmgate.app.production import not_for_production
 
 PREFIX: Final = "FARMGATE_"
@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     snapshot_interval_commands: Count = Field(
         default=1_000_000, description="Commands of the matching core between two snapshots."
     )
+    demo_history: bool = Field(default=True, description="Whether the demonstration has a past.")
+    market_sources_file: Path | None = Field(None, description="JSON file of price sources.")
     demo: bool = Field(
         default=False,
         description="Whether an empty exchange is filled with the demonstration's instruments, "
@@ -169,7 +171,7 @@ class Settings(BaseSettings):
     )
     auth_previous_key_file: Path | None = Field(
         default=None,
-        description="RSA private key, PEM, whose tokens are still taken while keys are changed.",
+        description="Another RSA key, PEM, whose tokens are taken too while keys are changed.",
     )
     auth_issuer: str = Field(default="farmgate", description="Issuer named in tokens.")
     auth_audience: str = Field(default="farmgate", description="Audience named in tokens.")
@@ -190,6 +192,11 @@ class Settings(BaseSettings):
         default=None,
         description="Whether registering counts as verifying the e-mail address and gives KYC "
         "level 1. Unset means yes in development, no in production; refused there.",
+    )
+    auth_admin_mfa: bool | None = Field(
+        default=None,
+        description="Whether admins need a second factor. Unset means no in development, yes in "
+        "production; can't be false there.",
     )
     auth_registration_open: bool = Field(
         default=True, description="Whether people may register themselves."
@@ -240,6 +247,14 @@ class Settings(BaseSettings):
         description="Address that e-mail comes from.",
     )
 
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis that processes share limits by, such as redis://host:6379/0. Empty "
+        "means that each process counts for itself.",
+    )
+    rate_sign_ins_per_min: Count = Field(
+        default=30, description="Sign-ins an address may try in a minute, as Envoy counts them."
+    )
     rate_user_per_min: Count = Field(
         default=1_200, description="Calls a signed-in user may make in a minute."
     )
@@ -338,6 +353,12 @@ class Settings(BaseSettings):
         return self.data_dir / "journal"
 
     @property
+    def mfa_roles(self) -> frozenset[str]:
+        """Returns the roles that need a second factor."""
+        is_needed = self.is_production if self.auth_admin_mfa is None else self.auth_admin_mfa
+        return frozenset({"ADMIN"}) if is_needed else frozenset()
+
+    @property
     def verifies_email_at_once(self) -> bool:
         """Returns whether registering counts as verifying the e-mail address."""
         if self.auth_auto_verify_email is None:
@@ -361,30 +382,13 @@ def load(
     """
     variables = os.environ if environment is None else environment
     names = set(variables) | (set(dotenv_values(env_file)) if env_file else set())
-    mistakes = _mistyped(names)
+    mistakes = mistyped(names, [PREFIX + field.upper() for field in Settings.model_fields])
     try:
         settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg] # pydantic-settings' own.
     except ValidationError as error:
-        raise SettingsError([*mistakes, *map(_words, error.errors())]) from None
+        raise SettingsError([*mistakes, *(words(one, PREFIX) for one in error.errors())]) from None
     if settings.is_production:
         mistakes += not_for_production(settings)
     if mistakes:
         raise SettingsError(mistakes)
     return settings
-
-
-def _mistyped(names: Iterable[str]) -> list[str]:
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    mistakes = []
-    for name in sorted(names):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "."
-            mistakes.append(f"{name} is not a setting{hint}")
-    return mistakes
-
-
-def _words(error: Any) -> str:
-    place = error["loc"][0] if error["loc"] else ""
-    name = place if str(place).startswith((PREFIX, "DATABASE")) else f"{PREFIX}{place}".upper()
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}."

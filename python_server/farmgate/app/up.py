@@ -193,6 +193,7 @@ def _edge_options(settings: Settings, stream_port: int) -> EdgeOptions:
         upstreams=((settings.host, settings.grpc_port),),
         stream_upstreams=((settings.host, stream_port),) if settings.stream_processes else (),
         origins=settings.web_origins,
+        sign_ins_per_min_per_ip=settings.rate_sign_ins_per_min,
     )
 
 

@@ -11,6 +11,7 @@ from farmgate.app.application import Application, assemble
 from farmgate.app.foundation import open_base
 from farmgate.app.parts import (
     admin,
+    ai,
     auth,
     blockchain,
     contracts,
@@ -22,6 +23,7 @@ from farmgate.app.parts import (
     users,
 )
 from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.prices import CandlePrices
 from farmgate.app.seeding.ground import Ground
 from farmgate.app.seeding.runner import Seeding
 from farmgate.app.settings import Settings
@@ -29,7 +31,6 @@ from farmgate.auth.facade import (
     Accounts,
 )
 from farmgate.ports.clock import Clock, SystemClock
-from farmgate.trading.facade import TradingAccounts
 
 __all__ = ["Application", "build"]
 
@@ -63,18 +64,23 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     chain = blockchain.open_chain(base)
     history, history_database = trading.open_history(base)
     people = users.open_users(base)
+    levels = trading.open_levels(base, matching, people.kyc)
     parts = [
         core.part(matching),
-        users.part(base, people, matching),
-        auth.part(base, accounts or TradingAccounts(matching), people.wallets),
-        trading.part(base, matching, history, history_database, people.members),
+        users.part(base, people),
+        auth.part(base, accounts or levels, people.wallets),
+        trading.part(base, matching, history, history_database, people),
         market.part(base, matching, history, history_database),
+        users.goods(base, matching, market.unit_of),
         blockchain.part(base, chain),
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
-        admin.part(base, matching, history, [contracts.count]),
+        admin.part(base, matching, history, [contracts.count], levels.run),
+        ai.part(base, CandlePrices(base.database, history_database)),
         jobs.work(base),
+        market.work(base),
     ]
     if base.settings.demo:
         parts.append(Part(components=[Seeding(Ground(base, matching))]))
+    parts.append(trading.keep_levels(levels))
     return parts

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import jobs
+from farmgate.app.parts import ai, jobs, market
 from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.prices import CandlePrices
+from farmgate.app.parts.trading import open_history
 from farmgate.app.settings import Settings
 from farmgate.jobs.execution import Execution
 from farmgate.jobs.worker import Worker
@@ -22,7 +24,9 @@ def parts(base: Base) -> list[Part]:
     A module's file in `parts` has a function `work` that gives its jobs, its schedules and the
     components that they need; it is called here.
     """
-    return [jobs.work(base)]
+    _, history = open_history(base)
+    prices = CandlePrices(base.database, history)
+    return [jobs.work(base), market.work(base), ai.work(base, prices)]
 
 
 def run(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from farmgate.auth import store
+from farmgate.auth import key_store, store
 from farmgate.auth.sessions import Sessions
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError
@@ -13,12 +13,14 @@ from farmgate.ports.clock import Clock
 from farmgate.users.facade import Users
 
 # How often the database is asked: an ended session is refused by every process within 5 s.
-REVOCATIONS_INTERVAL_S: Final = 2.0
+REVOCATIONS_INTERVAL_S: Final = 1.5
 # Further back than two servers' clocks differ and a transaction lasts.
 _OVERLAP: Final = timedelta(seconds=60)
 # For so long tokens are believed without hearing of ended sessions.
 _STALE_AFTER_S: Final = 5.0
 PURGE_INTERVAL_S: Final = 600.0
+# How long a letter waits to be sent.
+LETTERS_INTERVAL_S: Final = 1.0
 # What came of a session can be looked up for a month.
 _SESSIONS_KEPT: Final = timedelta(days=30)
 _TICKETS_KEPT: Final = timedelta(hours=1)
@@ -34,7 +36,7 @@ class Remembered(Protocol):
 
 
 class Revocations:
-    """Tells this process of sessions that other processes ended."""
+    """Tells this process of sessions and keys that other processes ended."""
 
     def __init__(
         self, database: Database, users: Users, remembered: Remembered, clock: Clock
@@ -66,7 +68,8 @@ class Revocations:
     def _ended(
         self, connection: Connection, since: datetime
     ) -> tuple[list[tuple[str, str]], list[tuple[str, int]]]:
-        return store.revoked_since(connection, since), self._users.closed_since(connection, since)
+        ended = store.revoked_since(connection, since) + key_store.revoked_since(connection, since)
+        return ended, self._users.closed_since(connection, since)
 
 
 class Purge:

@@ -1,7 +1,10 @@
 """Failed attempts: counted, and at the limit the account is locked for a while."""
 
 import asyncio
-from datetime import timedelta
+import hashlib
+import hmac
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -28,8 +31,9 @@ class Lockouts:
     the difference would tell which addresses are known.
     """
 
-    def __init__(self, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(self, database: Database, clock: Clock, policy: Policy, *, key: bytes) -> None:
         self._database = database
+        self._key = key
         self._clock = clock
         self._policy = policy
         self._notes: set[asyncio.Task[None]] = set()
@@ -41,9 +45,15 @@ class Lockouts:
             user: Whose password was guessed at.
             effect: That of the call, which records a lock.
         """
-        note = asyncio.create_task(self._count(user, effect))
-        self._notes.add(note)
-        note.add_done_callback(self._notes.discard)
+        self._soon(self._count(user, effect))
+
+    def note_unknown(self, email: str) -> None:
+        """Counts a failed attempt with an address that nobody has, soon."""
+        self._soon(self._count_unknown(email))
+
+    def unknown_until(self, connection: Connection, email: str) -> datetime | None:
+        """Returns until when an address that nobody has is locked, or None."""
+        return store.unknown_locked_until(connection, self._hash(email))
 
     async def settle(self) -> None:
         """Waits until the failures so far are counted."""
@@ -56,6 +66,11 @@ class Lockouts:
     async def stop(self) -> None:
         """Counts the rest."""
         await self.settle()
+
+    def _soon(self, work: Coroutine[None, None, None]) -> None:
+        note = asyncio.create_task(work)
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
 
     async def _count(self, user: User, effect: Effect[T, M]) -> None:
         until = self._clock.now() + timedelta(seconds=self._policy.lockout_s)
@@ -72,7 +87,25 @@ class Lockouts:
                     transaction, resource=f"lock/{user.id}", actor=user.id, role=user.role
                 )
 
+        await self._write(count)
+
+    async def _count_unknown(self, email: str) -> None:
+        now = self._clock.now()
+        await self._write(
+            lambda tx: store.count_unknown_failure(
+                tx,
+                self._hash(email),
+                attempts_max=self._policy.lockout_attempts,
+                locked_until=now + timedelta(seconds=self._policy.lockout_s),
+                now=now,
+            )
+        )
+
+    async def _write(self, count: Callable[[Connection], None]) -> None:
         try:
             await self._database.write(count)
         except DomainError as error:
-            _log.warning("failure not counted", user=user.id, reason=str(error))
+            _log.warning("failure not counted", reason=str(error))
+
+    def _hash(self, email: str) -> bytes:
+        return hmac.digest(self._key, email.casefold().strip().encode(), hashlib.sha256)

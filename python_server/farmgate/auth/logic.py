@@ -1,16 +1,20 @@
 """Use cases of signing in: register, log in, refresh, log out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from farmgate.auth import rules, store
+from farmgate.auth import letters, rules, store
+from farmgate.auth.factors import Factors
+from farmgate.auth.letters import Letters
 from farmgate.auth.lockouts import Lockouts
+from farmgate.auth.opening import Opening
 from farmgate.auth.passwords import Passwords
-from farmgate.auth.store import Credentials, Session
-from farmgate.auth.tokens import Rights, Subject, Tokens, new_refresh_token, refresh_token_hash
+from farmgate.auth.store import Credentials
+from farmgate.auth.tokens import refresh_token_hash
 from farmgate.auth.values import Accounts, Client, Policy, Revoke, SignedIn
 from farmgate.db import configuration
 from farmgate.db.effects import Effect, Serializable
@@ -24,9 +28,6 @@ from farmgate.users.facade import Challenge, NewUser, User, Users, Wallets
 
 M = TypeVar("M", bound=Serializable)
 
-_USER_AGENT_LENGTH_MAX: Final = 256
-# More can't be open: each sign-in ends those above the limit, which is far lower.
-_OPEN_SESSIONS_MAX: Final = 1_000
 _log = logger(__name__)
 
 
@@ -34,6 +35,15 @@ _log = logger(__name__)
 class _Reused:
     user_id: str
     session_id: str
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Somebody signs in; who, is found out on the way."""
+
+    client: Client
+    mfa_code: str
+    user: User | None = None
 
 
 class SignIn:
@@ -46,7 +56,9 @@ class SignIn:
         users: Users,
         passwords: Passwords,
         lockouts: Lockouts,
-        tokens: Tokens,
+        opening: Opening,
+        factors: Factors,
+        post: Letters,
         accounts: Accounts,
         ids: Ids,
         clock: Clock,
@@ -58,7 +70,9 @@ class SignIn:
         self._users = users
         self._passwords = passwords
         self._lockouts = lockouts
-        self._tokens = tokens
+        self._opening = opening
+        self._factors = factors
+        self._post = post
         self._accounts = accounts
         self._ids = ids
         self._clock = clock
@@ -93,6 +107,8 @@ class SignIn:
                 transaction, new, user_id=user_id, account_id=account_id, now=now
             )
             store.insert_credentials(transaction, user_id, password_hash, now)
+            if user.status == "PENDING_EMAIL":
+                self._post.ask(transaction, letters.VERIFY, user.email, now)
             welcome = {"name": new.display_name}
             announce(transaction, Announcement("user.welcome", now, user_id=user_id, data=welcome))
             effect.record(
@@ -112,28 +128,35 @@ class SignIn:
             DomainError: BAD_CREDENTIALS, ACCOUNT_LOCKED, EMAIL_NOT_VERIFIED, ACCOUNT_SUSPENDED,
                 MFA_REQUIRED, MFA_INVALID or RATE_LIMITED.
         """
-        found = await self._database.read(lambda tx: self._find(tx, email))
-        if found is None:
-            await self._passwords.fits(password, None)
-            raise DomainError("BAD_CREDENTIALS")
-        user, credentials = found
-        locked = rules.lock_refusal(credentials.locked_until, self._clock.now())
+        found, locked_until = await self._database.read(lambda tx: self._find(tx, email))
+        # An address that nobody has is locked as others are, and costs as much.
+        locked = rules.lock_refusal(locked_until, self._clock.now())
         if locked:
             raise locked
+        if found is None:
+            await self._passwords.fits(password, None)
+            self._lockouts.note_unknown(email)
+            raise DomainError("BAD_CREDENTIALS")
+        user, credentials = found
         if not await self._passwords.fits(password, credentials.password_hash):
             self._lockouts.note_failure(user, effect)
             raise DomainError("BAD_CREDENTIALS")
         refusal = rules.status_refusal(user.status)
         if refusal:
             raise refusal
-        if user.mfa_enabled:
-            raise DomainError("MFA_INVALID" if mfa_code else "MFA_REQUIRED")
+        if user.mfa_enabled and not mfa_code:
+            raise DomainError("MFA_REQUIRED")
         better_hash = None
         if self._passwords.is_weak(credentials.password_hash):
             better_hash = await self._passwords.hash(password)
         user = await self._with_account(user)
         await self._lockouts.settle()
-        return await self._begin_session(user, credentials, better_hash, client, effect)
+        attempt = _Attempt(client, mfa_code, user)
+        return await self._begin(
+            lambda tx: self._checked_again(tx, attempt, credentials, better_hash, effect),
+            attempt,
+            effect,
+        )
 
     async def wallet_challenge(self, address: str, effect: Effect[Challenge, M]) -> M:
         """Gives a message to sign in by; it tells nothing of whether the wallet is known."""
@@ -146,17 +169,20 @@ class SignIn:
         return effect.reply
 
     async def wallet_log_in(
-        self, message: str, signature: str, client: Client, effect: Effect[SignedIn, M]
-    ) -> M:
+        self, message: str, signature: str, mfa_code: str, client: Client,
+        effect: Effect[SignedIn, M],
+    ) -> M:  # fmt: skip
         """Signs in whose wallet signed a challenge.
 
         Raises:
             DomainError: What `Wallets.proved` raises, BAD_CREDENTIALS for a wallet that is linked
-                to nobody, MFA_REQUIRED, or what keeps the user from signing in.
+                to nobody, MFA_REQUIRED, MFA_INVALID, ACCOUNT_LOCKED, or what keeps the user from
+                signing in.
         """
-        now = self._clock.now()
+        attempt = _Attempt(client, mfa_code)
 
-        def begin(transaction: Connection) -> tuple[User, list[str]]:
+        def begin(transaction: Connection) -> list[str]:
+            now = self._clock.now()
             address = self._wallets.proved(transaction, message, signature, "", now)
             user = self._users.by_wallet(transaction, address)
             if user is None:
@@ -164,15 +190,14 @@ class SignIn:
             refusal = rules.status_refusal(user.status)
             if refusal:
                 raise refusal
-            if user.mfa_enabled:
-                raise DomainError("MFA_REQUIRED")
-            session = self._session(user, client, now)
-            return user, self._open(transaction, user, session, effect)
+            credentials = store.credentials_of(transaction, user.id)
+            locked = rules.lock_refusal(credentials.locked_until if credentials else None, now)
+            if locked:
+                raise locked
+            attempt.user = user
+            return self._open(transaction, attempt, now, effect)
 
-        user, ended = await self._database.write(begin)
-        for session_id in ended:
-            self._revoke(user.id, session_id=session_id)
-        return effect.reply
+        return await self._begin(begin, attempt, effect)
 
     async def refresh(self, token: str, client: Client, effect: Effect[SignedIn, M]) -> M:
         """Gives the next pair of tokens for a refresh token; returns the reply.
@@ -216,10 +241,20 @@ class SignIn:
             raise DomainError("NOT_FOUND", resource="user", id=user_id)
         return user
 
-    def _find(self, connection: Connection, email: str) -> tuple[User, Credentials] | None:
+    def _find(
+        self, connection: Connection, email: str
+    ) -> tuple[tuple[User, Credentials] | None, datetime | None]:
+        """Returns who has an address and how they sign in, and until when it is locked.
+
+        Two queries, whether or not somebody has it.
+        """
         user = self._users.by_email(connection, email)
-        credentials = store.credentials_of(connection, user.id) if user else None
-        return (user, credentials) if user and credentials else None
+        if user is None:
+            return None, self._lockouts.unknown_until(connection, email)
+        credentials = store.credentials_of(connection, user.id)
+        if credentials is None:
+            return None, None
+        return (user, credentials), credentials.locked_until
 
     async def _with_account(self, user: User) -> User:
         """Returns the user with the account open in the matching core, if that can be done now."""
@@ -237,76 +272,61 @@ class SignIn:
             return user
         return replace(user, account_number=number)
 
-    async def _begin_session(
+    async def _begin(
         self,
-        user: User,
-        checked: Credentials,
-        better_hash: str | None,
-        client: Client,
+        work: Callable[[Connection], list[str]],
+        attempt: _Attempt,
         effect: Effect[SignedIn, M],
     ) -> M:
-        now = self._clock.now()
-        session = self._session(user, client, now)
-
-        def begin(transaction: Connection) -> list[str]:
-            current = store.credentials_of(transaction, user.id)
-            if current is None or current.password_hash != checked.password_hash:
-                raise DomainError("BAD_CREDENTIALS")
-            # Guesses made at the same time count: one of them may have locked the account.
-            locked = rules.lock_refusal(current.locked_until, now)
-            if locked:
-                raise locked
-            store.forget_failures(transaction, user.id)
-            if better_hash:
-                store.set_password(
-                    transaction,
-                    user.id,
-                    old_hash=checked.password_hash,
-                    new_hash=better_hash,
-                    now=now,
-                )
-            return self._open(transaction, user, session, effect)
-
-        for ended in await self._database.write(begin):
-            self._revoke(user.id, session_id=ended)
+        """Begins a session and ends those that made room; counts a wrong second factor."""
+        try:
+            ended = await self._database.write(work)
+        except DomainError as error:
+            if error.reason == "MFA_INVALID" and attempt.user:
+                self._lockouts.note_failure(attempt.user, effect)
+            raise
+        assert attempt.user is not None, "Who signed in is known."
+        for session_id in ended:
+            self._revoke(attempt.user.id, session_id=session_id)
         return effect.reply
 
-    def _open(
-        self, transaction: Connection, user: User, session: Session, effect: Effect[SignedIn, M]
+    def _checked_again(
+        self,
+        transaction: Connection,
+        attempt: _Attempt,
+        checked: Credentials,
+        better_hash: str | None,
+        effect: Effect[SignedIn, M],
     ) -> list[str]:
-        """Stores a session and records its tokens; returns the sessions that made room."""
-        now = session.created_at
-        ended = self._make_room(transaction, user.id, now)
-        if store.is_first_from(transaction, session):
-            announce(transaction, _new_login(session))
-        store.insert_session(transaction, session)
-        self._users.signed_in(transaction, user.id, now)
-        result = self._tokens_of(transaction, replace(user, last_login_at=now), session, now)
-        effect.record(
-            transaction, result, resource=f"session/{session.id}", actor=user.id, role=user.role
-        )
+        user, now = attempt.user, self._clock.now()
+        assert user is not None, "The password was theirs."
+        current = store.credentials_of(transaction, user.id)
+        if current is None or current.password_hash != checked.password_hash:
+            raise DomainError("BAD_CREDENTIALS")
+        # Guesses made at the same time count: one of them may have locked the account.
+        locked = rules.lock_refusal(current.locked_until, now)
+        if locked:
+            raise locked
+        ended = self._open(transaction, attempt, now, effect)
+        store.forget_failures(transaction, user.id)
+        if better_hash:
+            old = checked.password_hash
+            store.set_password(transaction, user.id, old_hash=old, new_hash=better_hash, now=now)
         return ended
 
-    def _session(self, user: User, client: Client, now: datetime) -> Session:
-        return Session(
-            id=self._ids.ulid(),
-            user_id=user.id,
-            device=rules.device(client.user_agent),
-            ip=client.ip,
-            user_agent=client.user_agent[:_USER_AGENT_LENGTH_MAX],
-            created_at=now,
-            last_used_at=now,
-            expires_at=now + timedelta(seconds=self._policy.refresh_ttl_s),
-            revoked_at=None,
-        )
-
-    def _make_room(self, transaction: Connection, user_id: str, now: datetime) -> list[str]:
-        """Ends the oldest sessions above the limit, one place left; returns their IDs."""
-        held = store.open_sessions(transaction, user_id, now, before=None, limit=_OPEN_SESSIONS_MAX)
-        ended = [session.id for session in held[self._policy.sessions_max - 1 :]]
-        for session_id in ended:
-            store.revoke_session(transaction, session_id, "SESSION_LIMIT", now)
-        return ended
+    def _open(
+        self,
+        transaction: Connection,
+        attempt: _Attempt,
+        now: datetime,
+        effect: Effect[SignedIn, M],
+    ) -> list[str]:
+        user = attempt.user
+        assert user is not None, "Who signs in is known."
+        if user.mfa_enabled:
+            self._factors.spend(transaction, user.id, attempt.mfa_code, now)
+        session = self._opening.session(user, attempt.client, now)
+        return self._opening.open(transaction, user, session, effect)
 
     def _renew(
         self, transaction: Connection, token: str, client: Client, effect: Effect[SignedIn, M]
@@ -329,7 +349,7 @@ class SignIn:
         if refusal:
             raise refusal
         store.use_session(transaction, session_id, ip=client.ip, now=now)
-        result = self._tokens_of(transaction, user, session, now)
+        result = self._opening.tokens(transaction, user, session, now)
         effect.record(
             transaction, result, resource=f"session/{session_id}", actor=user.id, role=user.role
         )
@@ -360,34 +380,3 @@ class SignIn:
             )  # fmt: skip
             announce(transaction, told)
         return _Reused(session.user_id, session.id)
-
-    def _tokens_of(
-        self, transaction: Connection, user: User, session: Session, now: datetime
-    ) -> SignedIn:
-        refresh_token = new_refresh_token()
-        store.insert_refresh_token(transaction, refresh_token_hash(refresh_token), session.id, now)
-        subject = Subject(
-            user_id=user.id,
-            session_id=session.id,
-            session_version=user.session_version,
-        )
-        rights = Rights(
-            role=user.role,
-            kyc_level=user.kyc_level,
-            account_id=user.account_id,
-            account_number=user.account_number,
-        )
-        return SignedIn(
-            access_token=self._tokens.access(subject, rights, self._ids.ulid()),
-            expires_in_s=self._tokens.access_ttl_s,
-            refresh_token=refresh_token,
-            refresh_expires_in_s=int((session.expires_at - now).total_seconds()),
-            user=user,
-        )
-
-
-def _new_login(session: Session) -> Announcement:
-    return Announcement(
-        "auth.new_login", session.created_at, user_id=session.user_id, about=session.id,
-        data={"device": session.device, "ip": session.ip},
-    )  # fmt: skip

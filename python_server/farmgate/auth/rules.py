@@ -2,10 +2,14 @@
 
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Final
 
-from farmgate.errors import DomainError, FieldViolation
+import pyotp
+from pyotp.utils import strings_equal
+
+from farmgate.errors import DomainError, FieldViolation, invalid
 
 PASSWORD_LENGTH_MIN: Final = 15
 PASSWORD_LENGTH_MAX: Final = 256
@@ -13,6 +17,10 @@ _DISTINCT_MIN: Final = 6
 # A name of four letters in a long password gives nothing away; a longer one does.
 _CONTEXT_LENGTH_MIN: Final = 5
 _CONTEXT_SHARE: Final = 0.5
+# RFC 6238: a step is 30 s; a clock may be one step off.
+_STEP_S: Final = 30
+_STEPS_OFF: Final = (0, -1, 1)
+_KEY_TTL_MAX_S: Final = 10 * 366 * 86_400
 # Rows that fingers walk along; a password that walks one both ways is found first.
 _WALKS: Final = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -84,6 +92,67 @@ def lock_refusal(locked_until: datetime | None, now: datetime) -> DomainError | 
 def device(user_agent: str) -> str:
     """Returns what a program calls itself, as far as it is known."""
     return user_agent.split("/", 1)[0].split(" ", 1)[0][:64]
+
+
+def totp_step(secret: str, code: str, now: datetime) -> int | None:
+    """Returns the time step that a code of an authenticator is of, or None when it is of none.
+
+    Args:
+        secret: The authenticator's secret, base32.
+        code: The code as it was typed.
+        now: The time.
+    """
+    authenticator = pyotp.TOTP(secret, interval=_STEP_S)
+    current = int(now.timestamp()) // _STEP_S
+    typed = code.replace(" ", "")
+    found = [
+        current + off
+        for off in _STEPS_OFF
+        if strings_equal(authenticator.generate_otp(current + off), typed)
+    ]
+    return found[0] if found else None
+
+
+def key_name(name: str) -> str:
+    """Returns the name of a key as it is kept.
+
+    Raises:
+        DomainError: INVALID_ARGUMENT.
+    """
+    text = " ".join(name.split())
+    if not text or not text.isprintable():
+        raise invalid("name", "must have a printable character, and no others")
+    return text
+
+
+def key_expiry(epoch_s: int | None, now: datetime) -> datetime | None:
+    """Returns when a key expires, or None for never.
+
+    Args:
+        epoch_s: Seconds since 1970, or None.
+        now: The time.
+
+    Raises:
+        DomainError: INVALID_ARGUMENT.
+    """
+    if epoch_s is None:
+        return None
+    if not 0 < epoch_s - now.timestamp() <= _KEY_TTL_MAX_S:
+        raise invalid("expire_time", "must be in the future, ten years ahead at most")
+    return datetime.fromtimestamp(epoch_s, UTC)
+
+
+def networks(told: Iterable[str]) -> tuple[str, ...]:
+    """Returns networks in the form they are kept in.
+
+    Raises:
+        DomainError: INVALID_ARGUMENT.
+    """
+    try:
+        return tuple(sorted({str(ip_network(one)) for one in told}))
+    except ValueError:
+        rule = 'must be networks such as "192.0.2.0/24" or "2001:db8::/32"'
+        raise invalid("allowed_networks", rule) from None
 
 
 def _repeats(text: str) -> bool:

@@ -1,17 +1,34 @@
 """The gRPC face of signing in."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 from google.api import httpbody_pb2
+from google.protobuf.message import Message
 
 from farmgate.api.auth.v1 import auth_pb2
 from farmgate.api.types.v1 import types_pb2
-from farmgate.auth.facade import Client, Session, Sessions, SignedIn, SignIn, Subject
+from farmgate.auth.facade import (
+    ApiKey,
+    ApiKeys,
+    Client,
+    Enrolled,
+    KeyWithSecret,
+    Recovery,
+    SecondFactors,
+    Session,
+    Sessions,
+    SignedIn,
+    SignIn,
+    Subject,
+)
+from farmgate.db.effects import Effect
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
 from farmgate.users.facade import Challenge, NewUser, User
 from farmgate.users.messages import timestamp, user_message
+
+M = TypeVar("M", bound=Message)
 
 # What access tokens are called in the header that carries them.
 _BEARER: Final = "Bearer"
@@ -23,15 +40,24 @@ class AuthService(Servicer):
     Args:
         sign_in: Registers, signs in and out.
         sessions: Lists and ends sessions.
+        recovery: Verifies addresses and resets passwords.
+        second_factors: Sets second factors up.
+        keys: Makes and revokes API keys.
         pager: Signs page tokens.
         jwks: The public keys as JSON.
     """
 
     SERVICE = auth_pb2.DESCRIPTOR.services_by_name["AuthService"]
 
-    def __init__(self, sign_in: SignIn, sessions: Sessions, pager: Pager, jwks: bytes) -> None:
+    def __init__(
+        self, sign_in: SignIn, sessions: Sessions, recovery: Recovery,
+        second_factors: SecondFactors, keys: ApiKeys, pager: Pager, jwks: bytes,
+    ) -> None:  # fmt: skip
         self._sign_in = sign_in
         self._sessions = sessions
+        self._recovery = recovery
+        self._second_factors = second_factors
+        self._keys = keys
         self._pager = pager
         self._jwks = jwks
 
@@ -94,7 +120,7 @@ class AuthService(Servicer):
             )
 
         return await self._sign_in.wallet_log_in(
-            request.message, request.signature, _client(call), call.effect(render)
+            request.message, request.signature, request.mfa_code, _client(call), call.effect(render)
         )
 
     async def Refresh(
@@ -168,6 +194,100 @@ class AuthService(Servicer):
 
         return await self._sessions.end_all(call.caller.user_id, call.effect(render))
 
+    async def VerifyEmail(
+        self, request: auth_pb2.VerifyEmailRequest, call: Call
+    ) -> auth_pb2.VerifyEmailResponse:
+        effect = _told_nothing(call, auth_pb2.VerifyEmailResponse)
+        return await self._recovery.verify_email(request.token, effect)
+
+    async def ResendVerification(
+        self, request: auth_pb2.ResendVerificationRequest, call: Call
+    ) -> auth_pb2.ResendVerificationResponse:
+        effect = _told_nothing(call, auth_pb2.ResendVerificationResponse)
+        return await self._recovery.ask_verification(request.email, effect)
+
+    async def RequestPasswordReset(
+        self, request: auth_pb2.RequestPasswordResetRequest, call: Call
+    ) -> auth_pb2.RequestPasswordResetResponse:
+        effect = _told_nothing(call, auth_pb2.RequestPasswordResetResponse)
+        return await self._recovery.ask_reset(request.email, effect)
+
+    async def ResetPassword(
+        self, request: auth_pb2.ResetPasswordRequest, call: Call
+    ) -> auth_pb2.ResetPasswordResponse:
+        effect = _told_nothing(call, auth_pb2.ResetPasswordResponse)
+        return await self._recovery.reset_password(request.token, request.new_password, effect)
+
+    async def EnrollMfa(
+        self, request: auth_pb2.EnrollMfaRequest, call: Call
+    ) -> auth_pb2.EnrollMfaResponse:
+        def render(enrolled: Enrolled) -> auth_pb2.EnrollMfaResponse:
+            return auth_pb2.EnrollMfaResponse(secret=enrolled.secret, otpauth_uri=enrolled.uri)
+
+        return await self._second_factors.enroll(
+            call.caller.user_id, request.password, call.effect(render)
+        )
+
+    async def ConfirmMfa(
+        self, request: auth_pb2.ConfirmMfaRequest, call: Call
+    ) -> auth_pb2.ConfirmMfaResponse:
+        def render(codes: list[str]) -> auth_pb2.ConfirmMfaResponse:
+            return auth_pb2.ConfirmMfaResponse(recovery_codes=codes)
+
+        return await self._second_factors.confirm(
+            call.caller.user_id, call.caller.session_id, request.code, call.effect(render)
+        )
+
+    async def DisableMfa(
+        self, request: auth_pb2.DisableMfaRequest, call: Call
+    ) -> auth_pb2.DisableMfaResponse:
+        return await self._second_factors.disable(
+            call.caller.user_id,
+            call.caller.session_id,
+            code=request.code,
+            password=request.password,
+            effect=call.effect(lambda _: auth_pb2.DisableMfaResponse()),
+        )
+
+    async def CreateApiKey(
+        self, request: auth_pb2.CreateApiKeyRequest, call: Call
+    ) -> auth_pb2.CreateApiKeyResponse:
+        def render(made: KeyWithSecret) -> auth_pb2.CreateApiKeyResponse:
+            return auth_pb2.CreateApiKeyResponse(key=_api_key(made.key), secret=made.secret)
+
+        return await self._keys.create(
+            call.caller.user_id,
+            request.name,
+            scopes=request.scopes,
+            networks=request.allowed_networks,
+            expires_s=request.expire_time.seconds if request.HasField("expire_time") else None,
+            effect=call.effect(render),
+        )
+
+    async def ListApiKeys(
+        self, request: auth_pb2.ListApiKeysRequest, call: Call
+    ) -> auth_pb2.ListApiKeysResponse:
+        caller, size = call.caller, page_size(request.page_size)
+        after = self._pager.after(request, request.page_token, caller=caller.user_id)
+        before = str(after[0]) if after else ""
+        found = await self._keys.page(caller.user_id, before=before, limit=size + 1)
+        page, has_more = found[:size], len(found) > size
+        return auth_pb2.ListApiKeysResponse(
+            keys=[_api_key(one) for one in page],
+            next_page_token=self._pager.token(request, (page[-1].id,), caller=caller.user_id)
+            if has_more
+            else "",
+        )
+
+    async def RevokeApiKey(
+        self, request: auth_pb2.RevokeApiKeyRequest, call: Call
+    ) -> auth_pb2.RevokeApiKeyResponse:
+        return await self._keys.revoke(
+            call.caller.user_id,
+            request.key_id,
+            call.effect(lambda _: auth_pb2.RevokeApiKeyResponse()),
+        )
+
     async def CreateStreamTicket(
         self, request: auth_pb2.CreateStreamTicketRequest, call: Call
     ) -> auth_pb2.CreateStreamTicketResponse:
@@ -185,6 +305,10 @@ class AuthService(Servicer):
         return httpbody_pb2.HttpBody(content_type="application/json", data=self._jwks)
 
 
+def _told_nothing(call: Call, reply: type[M]) -> Effect[None, M]:
+    return call.effect(lambda _: reply())
+
+
 def _client(call: Call) -> Client:
     return Client(ip=call.ip, user_agent=call.user_agent)
 
@@ -199,4 +323,17 @@ def _session(session: Session, current_id: str) -> auth_pb2.Session:
         last_use_time=timestamp(session.last_used_at),
         expire_time=timestamp(session.expires_at),
         is_current=session.id == current_id,
+    )
+
+
+def _api_key(key: ApiKey) -> auth_pb2.ApiKey:
+    return auth_pb2.ApiKey(
+        key_id=key.id,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=key.scopes,
+        allowed_networks=key.allowed_networks,
+        expire_time=timestamp(key.expires_at) if key.expires_at else None,
+        last_use_time=timestamp(key.last_used_at) if key.last_used_at else None,
+        create_time=timestamp(key.created_at),
     )

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from farmgate.auth import rules, store
-from farmgate.auth.lockouts import Lockouts
+from farmgate.auth import letter_store, rules, store
 from farmgate.auth.passwords import Passwords
+from farmgate.auth.reauthentication import Reauthentication
 from farmgate.auth.store import Session
 from farmgate.auth.tokens import Subject, Tokens
 from farmgate.auth.values import Revoke
@@ -31,7 +31,7 @@ class Sessions:
         database: Database,
         users: Users,
         passwords: Passwords,
-        lockouts: Lockouts,
+        reauthentication: Reauthentication,
         tokens: Tokens,
         ids: Ids,
         clock: Clock,
@@ -40,7 +40,7 @@ class Sessions:
         self._database = database
         self._users = users
         self._passwords = passwords
-        self._lockouts = lockouts
+        self._reauthentication = reauthentication
         self._tokens = tokens
         self._ids = ids
         self._clock = clock
@@ -99,20 +99,10 @@ class Sessions:
         Raises:
             DomainError: PASSWORD_WEAK, BAD_CREDENTIALS, ACCOUNT_LOCKED or RATE_LIMITED.
         """
-        found = await self._database.read(
-            lambda tx: (self._users.by_id(tx, user_id), store.credentials_of(tx, user_id))
-        )
-        user, credentials = found
-        if user is None or credentials is None:
-            raise DomainError("BAD_CREDENTIALS")
+        user, credentials = await self._reauthentication.user(user_id)
         local_part = user.email.partition("@")[0]
         rules.check_password(new, context=(user.email, local_part, user.display_name, "farmgate"))
-        locked = rules.lock_refusal(credentials.locked_until, self._clock.now())
-        if locked:
-            raise locked
-        if not await self._passwords.fits(current, credentials.password_hash):
-            self._lockouts.note_failure(user, effect)
-            raise DomainError("BAD_CREDENTIALS")
+        await self._reauthentication.check(user, credentials, current, effect)
         new_hash = await self._passwords.hash(new)
         now = self._clock.now()
 
@@ -142,9 +132,10 @@ class Sessions:
         return self._tokens.ticket(subject, self._ids.ulid()), self._tokens.ticket_ttl_s
 
     async def purge(self, *, tickets_before: datetime, sessions_before: datetime) -> None:
-        """Forgets tickets and sessions that ended before these times."""
-        await self._database.write(
-            lambda tx: store.purge(
-                tx, tickets_before=tickets_before, sessions_before=sessions_before
-            )
-        )
+        """Forgets tickets, sessions and letters that ended before these times."""
+
+        def purge(transaction: Connection) -> None:
+            store.purge(transaction, tickets_before=tickets_before, sessions_before=sessions_before)
+            letter_store.purge(transaction, sessions_before)
+
+        await self._database.write(purge)

@@ -18,7 +18,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from farmgate.auth.tables import credentials, refresh_tokens, sessions, spent_tickets
+from farmgate.auth.tables import (
+    credentials,
+    refresh_tokens,
+    sessions,
+    spent_tickets,
+    unknown_sign_ins,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,51 @@ def set_password(
         .returning(credentials.c.user_id)
     ).first()
     return changed is not None
+
+
+def replace_password(
+    connection: Connection, user_id: str, password_hash: str, now: datetime
+) -> None:
+    """Stores a password whatever the one before, and forgets failed attempts."""
+    connection.execute(
+        update(credentials)
+        .where(credentials.c.user_id == user_id)
+        .values(password_hash=password_hash, changed_at=now, failed_count=0, locked_until=None)
+    )
+
+
+def unknown_locked_until(connection: Connection, address_hash: bytes) -> datetime | None:
+    """Returns until when an address that nobody has is locked, or None."""
+    table = unknown_sign_ins.c
+    query = select(table.locked_until).where(table.address_hash == address_hash)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def count_unknown_failure(
+    connection: Connection, address_hash: bytes, *, attempts_max: int, locked_until: datetime,
+    now: datetime,
+) -> None:  # fmt: skip
+    """Counts a failed attempt with an address that nobody has, as `count_failure` does."""
+    table = unknown_sign_ins
+    dialect_insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    is_last = table.c.failed_count + 1 >= attempts_max
+    connection.execute(
+        dialect_insert(table)
+        .values(
+            address_hash=address_hash,
+            failed_count=0 if attempts_max == 1 else 1,
+            locked_until=locked_until if attempts_max == 1 else None,
+            failed_at=now,
+        )
+        .on_conflict_do_update(
+            index_elements=["address_hash"],
+            set_={
+                "failed_count": case((is_last, 0), else_=table.c.failed_count + 1),
+                "locked_until": case((is_last, locked_until), else_=null()),
+                "failed_at": now,
+            },
+        )
+    )
 
 
 def is_first_from(connection: Connection, session: Session) -> bool:
@@ -240,8 +291,10 @@ def spend_ticket(connection: Connection, ticket_id: str, expires_at: datetime) -
 
 
 def purge(connection: Connection, *, tickets_before: datetime, sessions_before: datetime) -> None:
-    """Forgets tickets and sessions that ended before these times."""
+    """Forgets tickets, sessions and unknown addresses that ended before these times."""
     connection.execute(delete(spent_tickets).where(spent_tickets.c.expires_at < tickets_before))
+    is_old = unknown_sign_ins.c.failed_at < tickets_before
+    connection.execute(delete(unknown_sign_ins).where(is_old))
     over = select(sessions.c.id).where(
         or_(sessions.c.expires_at < sessions_before, sessions.c.revoked_at < sessions_before)
     )

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
 from farmgate.db.schema import Ulid, UtcTime, metadata
 
@@ -48,4 +59,75 @@ spent_tickets: Final = Table(
     metadata,
     Column("id", Ulid, primary_key=True),
     Column("expires_at", UtcTime, nullable=False, index=True),
+)
+
+# Attempts with addresses that nobody has, so that these are locked as others are: what is told of
+# an address does not show whether it is known.
+unknown_sign_ins: Final = Table(
+    "unknown_sign_ins",
+    metadata,
+    # Keyed hash: who reads the table does not learn the addresses.
+    Column("address_hash", LargeBinary(32), primary_key=True),
+    Column("failed_count", Integer, nullable=False),
+    Column("locked_until", UtcTime, nullable=True),
+    Column("failed_at", UtcTime, nullable=False, index=True),
+)
+
+# Requests for e-mail that proves who reads a mailbox. A row is written whether or not the address
+# is known; the token is made of the row's ID when the letter is sent, and kept nowhere.
+letters: Final = Table(
+    "letters",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("email", String(254), nullable=False),
+    # Who had the address when the letter was sent.
+    Column("user_id", Ulid, nullable=True),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("requested_at", UtcTime, nullable=False, index=True),
+    Column("due_at", UtcTime, nullable=True, index=True),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime, nullable=True),
+    CheckConstraint("purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD')", name="purpose_is_known"),
+    CheckConstraint("state IN ('PENDING', 'SENT', 'DROPPED')", name="state_is_known"),
+    Index(None, "email", "purpose"),
+)
+
+mfa_factors: Final = Table(
+    "mfa_factors",
+    metadata,
+    Column("user_id", Ulid, ForeignKey("users.id"), primary_key=True),
+    # Encrypted under the installation's key, bound to the user.
+    Column("secret", LargeBinary(64), nullable=False),
+    # Time step of the last code that was taken: a code is good once.
+    Column("last_step", BigInteger, nullable=False),
+    Column("confirmed_at", UtcTime, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+recovery_codes: Final = Table(
+    "recovery_codes",
+    metadata,
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    Column("user_id", Ulid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("used_at", UtcTime, nullable=True),
+)
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("user_id", Ulid, ForeignKey("users.id"), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("secret_hash", LargeBinary(32), nullable=False, unique=True),
+    # Space-separated, as the networks are.
+    Column("scopes", String(64), nullable=False),
+    Column("allowed_networks", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=True),
+    Column("last_used_at", UtcTime, nullable=True),
+    Column("revoked_at", UtcTime, nullable=True, index=True),
+    Index(None, "user_id", "id"),
 )

@@ -9,12 +9,17 @@ from typing import Any, Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import is_ulid
 
+# Ours have about 900 characters. JSON that nests deeper than the stack reaches ends the process.
+_TOKEN_CHARS_MAX: Final = 4_096
 _ALGORITHM: Final = "RS256"
 _KEY_BITS_MIN: Final = 2048
 # RFC 9068, section 2.1: a token of another kind is not taken for an access token.
@@ -87,7 +92,8 @@ class Tokens:
 
     Args:
         signing_pem: RSA private key that signs, PEM.
-        previous_pem: The one before, whose tokens are still taken, or None.
+        previous_pem: Another key whose tokens are taken and which is published too, or None: the
+            one before, or the next. Its public half does.
         issuer: Issuer named in tokens.
         audience: Audience of access tokens; that of stream tickets has "-stream" after it, so that
             the edge can tell them apart.
@@ -110,8 +116,8 @@ class Tokens:
     ) -> None:
         self._key = _private_key(signing_pem)
         self._key_id = _key_id(self._key.public_key())
-        keys = [self._key] + ([_private_key(previous_pem)] if previous_pem else [])
-        self._public_keys = {_key_id(key.public_key()): key.public_key() for key in keys}
+        keys = [self._key.public_key()] + ([_public_key(previous_pem)] if previous_pem else [])
+        self._public_keys = {_key_id(key): key for key in keys}
         self._issuer = issuer
         self._audience = audience
         self._ticket_audience = f"{audience}-stream"
@@ -188,6 +194,8 @@ class Tokens:
 
     def _verified(self, token: str, audience: str, kind: str) -> Claims | None:
         """Returns the claims, or None when anything about the token is wrong but its age."""
+        if len(token) > _TOKEN_CHARS_MAX:
+            return None
         try:
             header = jwt.get_unverified_header(token)
             key = self._public_keys.get(str(header.get("kid")))
@@ -248,6 +256,18 @@ def _private_key(pem: bytes) -> RSAPrivateKey:
         raise SigningKeyError("The key is no private key in PEM without a password.") from error
     if not isinstance(key, RSAPrivateKey) or key.key_size < _KEY_BITS_MIN:
         raise SigningKeyError(f"The key must be an RSA key of {_KEY_BITS_MIN} bits or more.")
+    return key
+
+
+def _public_key(pem: bytes) -> RSAPublicKey:
+    if b"PUBLIC KEY" not in pem:
+        return _private_key(pem).public_key()
+    try:
+        key = load_pem_public_key(pem)
+    except ValueError as error:
+        raise SigningKeyError("The other key is no key in PEM.") from error
+    if not isinstance(key, RSAPublicKey) or key.key_size < _KEY_BITS_MIN:
+        raise SigningKeyError(f"The other key must be an RSA key of {_KEY_BITS_MIN} bits or more.")
     return key
 
 

@@ -74,6 +74,7 @@ KEYS: Final[dict[str, Key]] = {
     "contracts.acceptance_days": Key(INT, "5", "Business days after which a statement counts as accepted.", 1, 60),
     "contracts.grace_days": Key(INT, "5", "Days after the window in which deliveries are still taken.", 0, 60),
     "chain.required": Key(BOOL, "true", "Whether a contract waits for the chain before it is in force."),
+    "ai.retrain_days": Key(INT, "7", "Days between two trainings of the models that forecast.", 1, 365),
     "ui.banner": Key(STRING, "", "A line that the web frontend shows to everybody.", 0, 500),
 }
 # fmt: on

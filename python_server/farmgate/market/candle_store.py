@@ -1,6 +1,6 @@
 """SQL of candles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ _FIGURES: Final = tuple(field.name for field in fields(Bar))
 _PLACE: Final = ("instrument", "interval", "open_time_s")
 # Parameters of one statement, of which a place has three; SQLite takes 32,766.
 _PLACES_MAX: Final = 5_000
+_BULK_MAX: Final = 20_000
 
 
 def watermark(transaction: Connection) -> int:
@@ -91,6 +92,15 @@ def put(transaction: Connection, bars: dict[Bucket, Bar]) -> None:
     names = _PLACE + _FIGURES
     rows = [dict(zip(names, (*bucket, *astuple(bar)), strict=True)) for bucket, bar in bars.items()]
     transaction.execute(statement, rows)
+
+
+def add_rows(transaction: Connection, rows: Sequence[tuple[int, ...]]) -> None:
+    """Adds rows of candles in bulk, in the order of the columns; those that exist stay."""
+    mark = "?" if transaction.dialect.name == "sqlite" else "%s"
+    marks = ", ".join([mark] * len(_PLACE + _FIGURES))
+    statement = f"INSERT INTO candles VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - Marks.
+    for start in range(0, len(rows), _BULK_MAX):
+        transaction.exec_driver_sql(statement, list(rows[start : start + _BULK_MAX]))
 
 
 def remove(transaction: Connection, bucket: Bucket) -> None:

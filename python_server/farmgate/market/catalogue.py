@@ -4,7 +4,7 @@ Sources: contract specifications of the exchanges named; start prices of CORN, W
 SOYBEAN as of 2 April 2025, the others simulated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -81,6 +81,8 @@ COMMODITIES: Final = (
               4_100_000_000, "WHGS2", ("HUM",)),
 )  # fmt: skip
 INDICES: Final = ("IDX-GRAINS", "IDX-ALL")
+INDEX_START_CENTI: Final = 100_000
+_INDEX_TICK_MICRO: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,11 @@ def _forward(commodity: Commodity, year: int, month: int) -> Listing:
 
 
 def _index(symbol: str) -> Listing:
-    commodity = COMMODITIES[0]
+    # What a figure costs is told in hundredths; the core wants an asset for everything.
+    commodity = replace(
+        COMMODITIES[0], tick_micro=_INDEX_TICK_MICRO,
+        price_micro=INDEX_START_CENTI * _INDEX_TICK_MICRO,
+    )  # fmt: skip
     kind = market_pb2.INSTRUMENT_KIND_INDEX
     rules = _rules(commodity, symbol, kind, lot=1, deposit_bps=0)
     description = _description(commodity, symbol, "", "", "") | {

@@ -1,5 +1,6 @@
 """Rules and market of instruments as messages."""
 
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
@@ -19,6 +20,11 @@ def decimal(value: int, unit: int) -> str:
     whole, rest = divmod(value, unit)
     fraction = f"{rest:0{len(str(unit)) - 1}d}".rstrip("0")
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def micro(text: str) -> int:
+    """Returns a decimal of the core or of the API in millionths."""
+    return int(Decimal(text).scaleb(6))
 
 
 def commodity_message(row: Row[Any]) -> market_pb2.Commodity:

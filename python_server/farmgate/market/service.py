@@ -9,6 +9,9 @@ from farmgate.api.market.v1 import market_pb2
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.market import store
+from farmgate.market.alert_service import AlertMethods
+from farmgate.market.alerts import Alerts
+from farmgate.market.ingestion import Ingestion
 from farmgate.market.messages import (
     commodity_message,
     instrument_message,
@@ -17,6 +20,7 @@ from farmgate.market.messages import (
 )
 from farmgate.market.price_service import PriceMethods, PublicTrades
 from farmgate.market.reference_service import ReferenceMethods
+from farmgate.market.series_service import SeriesMethods
 from farmgate.market.stream_service import MarketStreamServicer
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
@@ -24,7 +28,9 @@ from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 
 
-class MarketServicer(ReferenceMethods, PriceMethods, MarketStreamServicer):
+class MarketServicer(
+    ReferenceMethods, PriceMethods, SeriesMethods, AlertMethods, MarketStreamServicer
+):
     """Serves `MarketService`.
 
     Args:
@@ -34,13 +40,15 @@ class MarketServicer(ReferenceMethods, PriceMethods, MarketStreamServicer):
         clock: Tells the time.
         history: Where candles are.
         public_trades: Reads trades.
+        ingestion: Stores prices from outside.
+        alerts: Keeps price alerts.
     """
 
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
 
     def __init__(
         self, matching: Matching, database: Database, pager: Pager, clock: Clock, *,
-        history: Database, public_trades: PublicTrades,
+        history: Database, public_trades: PublicTrades, ingestion: Ingestion, alerts: Alerts,
     ) -> None:  # fmt: skip
         super().__init__(matching)
         self._matching = matching
@@ -49,6 +57,8 @@ class MarketServicer(ReferenceMethods, PriceMethods, MarketStreamServicer):
         self._clock = clock
         self._history = history
         self._public_trades = public_trades
+        self._ingestion = ingestion
+        self._alerts = alerts
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call

@@ -15,6 +15,7 @@ from farmgate.market import candle_store, settlement, settlement_store, store
 from farmgate.market.bars import DAY, MINUTE, Bar, opening
 from farmgate.market.calendars import CALENDARS, DEFAULT, Calendar
 from farmgate.market.candles import Reload
+from farmgate.market.messages import micro
 from farmgate.market.settlement import Quote, Settlement
 from farmgate.market.settlement_store import DailySettlement
 from farmgate.ports.clock import Clock
@@ -66,6 +67,11 @@ class Settling:
         self._clock = clock
         self._reload = reload
         self._accounts = accounts
+        self._listeners: list[Callable[[Connection, list[str]], None]] = []
+
+    def listen(self, told: Callable[[Connection, list[str]], None]) -> None:
+        """Calls this, in the transaction, with the symbols that were settled."""
+        self._listeners.append(told)
 
     async def run(self) -> int:
         """Settles every day that is over; returns how many settlements there are of it."""
@@ -122,7 +128,13 @@ class Settling:
             lead = one.described.commodity_code
             if one.described.delivery_start and prior is not None:
                 leads.setdefault(lead, (settled.price_ticks, prior))
-        await self._database.write(lambda tx: settlement_store.add(tx, rows))
+
+        def write(connection: Connection) -> None:
+            settlement_store.add(connection, rows)
+            for told in self._listeners:
+                told(connection, [row.symbol for row in rows])
+
+        await self._database.write(write)
         return len(rows)
 
     def _reading(
@@ -206,9 +218,7 @@ def _quote(found: InstrumentMarket) -> Quote:
 
 def ticks(found: InstrumentMarket, price: str) -> int:
     """Returns a price of the core, a decimal, in ticks."""
-    whole, _, rest = price.partition(".")
-    micro = int(whole) * 1_000_000 + int(f"{rest:0<6}"[:6] or 0)
-    return micro // found["tick_size_micro"]
+    return micro(price) // found["tick_size_micro"]
 
 
 def _row(

@@ -29,6 +29,12 @@ def descriptions(transaction: Connection) -> dict[str, Row[Any]]:
     return {row.symbol: row for row in transaction.execute(select(instruments))}
 
 
+def tick_sizes(transaction: Connection) -> dict[str, int]:
+    """Returns the ticks of instruments, in millionths, by symbol."""
+    query = select(instruments.c.symbol, instruments.c.tick_size_micro)
+    return {row.symbol: row.tick_size_micro for row in transaction.execute(query)}
+
+
 def calendar_codes(transaction: Connection) -> dict[int, str]:
     """Returns the calendars of instruments by their numbers."""
     query = select(instruments.c.number, instruments.c.calendar_code)

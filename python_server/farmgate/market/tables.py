@@ -2,9 +2,19 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
-from farmgate.db.schema import UtcTime, metadata
+from farmgate.db.schema import BigKey, Ulid, UtcTime, metadata
 
 commodities: Final = Table(
     "commodities",
@@ -26,6 +36,8 @@ instruments: Final = Table(
     Column("symbol", String(32), primary_key=True),
     # Its number in the core.
     Column("number", Integer, nullable=False, server_default="0"),
+    Column("tick_size_micro", BigInteger, nullable=False, server_default="0"),
+    Column("currency", String(16), nullable=False, server_default=""),
     Column("commodity_code", String(32), nullable=False),
     Column("grade_code", String(32), nullable=False),
     Column("location_code", String(16), nullable=False),
@@ -125,4 +137,130 @@ daily_settlements: Final = Table(
     Column("hit_limit", String(4), nullable=False),
     Column("open_interest", BigInteger, nullable=False),
     Column("settled_at", UtcTime, nullable=False),
+)
+
+reference_series: Final = Table(
+    "reference_series",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("commodity_code", String(32), nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("frequency", String(8), nullable=False),
+    Column("calendar_code", String(32), nullable=False),
+    # Whether the basis of the commodity's instruments is told against it.
+    Column("is_reference", Boolean, nullable=False),
+)
+
+# What sources told, as they told it and when: rows are added and never changed.
+price_observations: Final = Table(
+    "price_observations",
+    metadata,
+    Column("series_id", String(64), primary_key=True),
+    Column("source_id", String(64), primary_key=True),
+    Column("valid_on", String(10), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    # Millionths of the currency; in the unit of the series and in that of the source.
+    Column("value_micro", BigInteger, nullable=False),
+    Column("source_value_micro", BigInteger, nullable=False),
+    Column("source_unit", String(16), nullable=False),
+    Column("source_currency", String(3), nullable=False),
+    # Of two sources of a day the one with the lower number counts.
+    Column("priority", Integer, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("quality", String(10), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("ingested_at", UtcTime, nullable=False),
+    Column("run_id", Ulid, nullable=False),
+    Column("payload_sha256", String(64), nullable=False),
+    Index("ix_price_observations_series_id_status", "series_id", "status", "valid_on"),
+)
+
+ingestion_runs: Final = Table(
+    "ingestion_runs",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("source_id", String(64), nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime, nullable=True),
+    Column("outcome", String(12), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("page_count", Integer, nullable=False),
+    Column("stored_count", Integer, nullable=False),
+    Column("unchanged_count", Integer, nullable=False),
+    Column("quarantined_count", Integer, nullable=False),
+    Column("rejected_count", Integer, nullable=False),
+    Index("ix_ingestion_runs_source_id", "source_id", "id"),
+)
+
+# Rows of a source that could not be read, so that none is lost.
+ingestion_rejects: Final = Table(
+    "ingestion_rejects",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("run_id", Ulid, nullable=False, index=True),
+    Column("line", Integer, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("raw", Text, nullable=False),
+)
+
+series_gaps: Final = Table(
+    "series_gaps",
+    metadata,
+    Column("series_id", String(64), primary_key=True),
+    Column("missing_on", String(10), primary_key=True),
+    Column("found_at", UtcTime, nullable=False),
+    Column("filled_at", UtcTime, nullable=True),
+)
+
+price_alerts: Final = Table(
+    "price_alerts",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("user_id", Ulid, nullable=False),
+    # Symbol, or series.
+    Column("symbol", String(64), nullable=False),
+    Column("source", SmallInteger, nullable=False),
+    Column("condition", SmallInteger, nullable=False),
+    # Millionths; of PCT conditions per cent, of VOLUME_ABOVE lots.
+    Column("threshold_micro", BigInteger, nullable=False),
+    Column("high_micro", BigInteger, nullable=False),
+    Column("window_s", Integer, nullable=False),
+    Column("trigger", SmallInteger, nullable=False),
+    Column("cooldown_s", Integer, nullable=False),
+    Column("note", String(500), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("armed_sequence", BigInteger, nullable=False),
+    # JSON: what it remembers of the prices so far.
+    Column("state", Text, nullable=False),
+    Column("last_fired_at", UtcTime, nullable=True),
+    Column("fire_count", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("deleted_at", UtcTime, nullable=True),
+    Index("ix_price_alerts_user_id", "user_id", "id"),
+    Index("ix_price_alerts_status", "status", "source", "symbol"),
+)
+
+# One row a shard: up to which sequence of the core alerts have looked.
+alert_watermarks: Final = Table(
+    "alert_watermarks",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+market_indices: Final = Table(
+    "market_indices",
+    metadata,
+    Column("code", String(32), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("base_date", String(10), nullable=False),
+    # Hundredths.
+    Column("base_value_centi", BigInteger, nullable=False),
+    # JSON: symbol, weight and price in ticks on the base date of each constituent.
+    Column("constituents", Text, nullable=False),
 )

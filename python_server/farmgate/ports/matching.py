@@ -15,9 +15,11 @@ from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCurs
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.matching_shapes import (
+    AssetAudit,
     Block,
     ExecutedTrade,
     ForwardPosition,
+    Hold,
     InstrumentMarket,
     InstrumentRules,
     Risk,
@@ -28,10 +30,12 @@ from farmgate.ports.matching_shapes import (
 from farmgate.ports.wakeups import WakeUps
 
 __all__ = [
+    "AssetAudit",
     "Block",
     "ExecutedTrade",
     "Follower",
     "ForwardPosition",
+    "Hold",
     "InstrumentMarket",
     "InstrumentRules",
     "JournalFailure",
@@ -260,6 +264,15 @@ class Matching:
     def switched_on(self, switch: Switch) -> list[int]:
         """Returns the numbers of the accounts for which it is on."""
         return self._engine.switched_on(switch)
+
+    def holds(self, account: int) -> list[Hold]:
+        """Returns what is set aside of the account's balances, the oldest orders first."""
+        return [Hold(*found) for found in self._engine.holds(account)]
+
+    def audit(self) -> tuple[list[AssetAudit], int]:
+        """Returns what the ledger says of each asset, and the sequence it says it at."""
+        found, sequence = self._engine.audit()
+        return [AssetAudit(*one) for one in found], sequence
 
     def positions(self, account: int) -> list[ForwardPosition]:
         """Returns the account's forwards: positions, and those with open orders only."""

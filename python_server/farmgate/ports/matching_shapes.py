@@ -68,6 +68,7 @@ class Switch(IntEnum):
     RESTRICTED = 1
     KILLED = 2
     CANCEL_ON_DISCONNECT = 3
+    NO_FORWARDS = 4
 
 
 class RiskLimits(NamedTuple):
@@ -85,6 +86,53 @@ class Risk(NamedTuple):
     switches: frozenset[Switch]
     max_open_orders: int
     limits: RiskLimits
+
+
+class Hold(NamedTuple):
+    """What is set aside of a balance; amounts are in minor units of their asset.
+
+    Attributes:
+        order_id: The order it is for; 0 for the deposit of a position.
+        symbol: The instrument.
+        asset: What is set aside.
+        held_minor: How much.
+        currency: What the order is paid in.
+        value_minor: What the order may still trade for; 0 for a position.
+        time_ns: When the order was accepted; 0 for a position.
+    """
+
+    order_id: int
+    symbol: str
+    asset: str
+    held_minor: int
+    currency: str
+    value_minor: int
+    time_ns: int
+
+
+class AssetAudit(NamedTuple):
+    """What the ledger says of one asset, and what it ought to say.
+
+    Attributes:
+        asset: Its code.
+        issued: What came in from outside and did not leave.
+        total: Sum over all accounts; equals `issued`.
+        held: Sum of what is set aside.
+        explained: What open orders and positions set aside; equals `held`.
+        wrong_accounts: Accounts that break a rule of balances.
+    """
+
+    asset: str
+    issued: int
+    total: int
+    held: int
+    explained: int
+    wrong_accounts: int
+
+    @property
+    def is_right(self) -> bool:
+        """Returns whether the ledger is right about the asset."""
+        return self.issued == self.total and self.held == self.explained and not self.wrong_accounts
 
 
 class TradeSide(NamedTuple):

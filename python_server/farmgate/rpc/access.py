@@ -1,24 +1,28 @@
 """Who may call: tokens become principals once, then each call is judged in a microsecond."""
 
 from collections import OrderedDict
+from ipaddress import ip_address
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.rpc.call import Grant, Principal
-from farmgate.rpc.methods import Rule
+from farmgate.rpc.methods import Rule, role_names
 
 _GRANTS_MAX: Final = 65_536
+# How long an API key is believed before its row is looked at again, which notes its use.
+_KEY_KNOWN_S: Final = 60.0
 # No token of ours is longer; without a bound a caller chooses how much is hashed and kept.
 TOKEN_LENGTH_MAX: Final = 4_096
+_ROLE_NAMES: Final = role_names()
 
 
 class Authenticator(Protocol):
     """Finds out whose token it is. The auth module implements it."""
 
     async def access(self, token: str) -> Principal:
-        """Returns the principal of an access token.
+        """Returns the principal of an access token or an API key.
 
         Raises:
             DomainError: TOKEN_EXPIRED, TOKEN_INVALID or ACCOUNT_SUSPENDED.
@@ -60,8 +64,11 @@ class Grants:
         if self.is_stale:
             raise DomainError("UNAVAILABLE")
         refusal = self.refusal_of(grant)
-        if refusal is not None:
+        if refusal is not None or grant.known_until <= self._epoch():
             del self._by_token[token]
+            if refusal is None or grant.principal.scopes is not None:
+                # Ending a user's sessions does not end the keys: the row tells.
+                return None
             raise refusal
         self._by_token.move_to_end(token)
         return grant
@@ -83,6 +90,9 @@ class Grants:
         if self.is_stale:
             raise DomainError("UNAVAILABLE")
         grant = self._watched(await self._authenticator.access(token))
+        if grant.principal.lacks_mfa:
+            # Not remembered: every process hears at once of a second factor that was set up.
+            return grant
         if len(self._by_token) >= _GRANTS_MAX:
             self._by_token.popitem(last=False)
         self._by_token[token] = grant
@@ -115,17 +125,24 @@ class Grants:
             if is_meant:
                 grant.refusal = DomainError("TOKEN_INVALID")
 
+    def forget(self, user_id: str) -> None:
+        """Looks a user up anew at the next call: what the user may do has changed."""
+        for token, grant in tuple(self._by_token.items()):
+            if grant.principal.user_id == user_id:
+                del self._by_token[token]
+
     def sweep(self) -> None:
         """Forgets what has expired."""
         for token, grant in tuple(self._by_token.items()):
-            if self.refusal_of(grant):
+            if self.refusal_of(grant) or grant.known_until <= self._epoch():
                 del self._by_token[token]
         for user_id, grants in tuple(self._by_user.items()):
             if not grants:
                 del self._by_user[user_id]
 
     def _watched(self, principal: Principal) -> Grant:
-        grant = Grant(principal)
+        is_key = principal.scopes is not None
+        grant = Grant(principal, self._epoch() + _KEY_KNOWN_S) if is_key else Grant(principal)
         self._by_user.setdefault(principal.user_id, WeakSet()).add(grant)
         return grant
 
@@ -134,17 +151,37 @@ def authorise(rule: Rule, principal: Principal | None) -> None:
     """Judges a call by its method's rule.
 
     Raises:
-        DomainError: UNAUTHENTICATED, PERMISSION_DENIED, SCOPE_MISSING or KYC_LEVEL_REQUIRED.
+        DomainError: UNAUTHENTICATED, PERMISSION_DENIED, SCOPE_MISSING, MFA_ENROLLMENT_REQUIRED or
+            KYC_LEVEL_REQUIRED.
     """
+    if rule.is_public:
+        return
     if principal is None:
-        if rule.is_public:
-            return
         raise DomainError("UNAUTHENTICATED")
     if rule.roles and principal.role not in rule.roles:
         raise DomainError("PERMISSION_DENIED")
-    if principal.scopes is not None and rule.scope and rule.scope not in principal.scopes:
+    if principal.scopes is not None and rule.scope not in principal.scopes:
         raise DomainError("SCOPE_MISSING", scope=rule.scope)
+    if principal.lacks_mfa and not rule.allowed_without_mfa:
+        raise DomainError("MFA_ENROLLMENT_REQUIRED", role=_ROLE_NAMES[principal.role])
     if principal.kyc_level < rule.kyc_level_min:
         raise DomainError(
             "KYC_LEVEL_REQUIRED", level=rule.kyc_level_min, actual=principal.kyc_level
         )
+
+
+def check_network(principal: Principal, ip: str) -> None:
+    """Checks that a key is used from where it may be.
+
+    Raises:
+        DomainError: KEY_NETWORK.
+    """
+    if not principal.networks:
+        return
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        # A local socket has no address, and so is in no network.
+        raise DomainError("KEY_NETWORK", ip=ip) from None
+    if not any(address in network for network in principal.networks):
+        raise DomainError("KEY_NETWORK", ip=ip)

@@ -12,6 +12,7 @@ from farmgate.db.effects import Effect, Serializable, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ipaddress import IPv4Network, IPv6Network
 
     from farmgate.errors import DomainError
     from farmgate.rpc.addresses import Addresses
@@ -43,6 +44,8 @@ class Principal:
         account_number: Number of the account in the engine, or None.
         expires_at: Seconds since 1970.
         scopes: Scopes of an API key; None for a signed-in person, who has them all.
+        networks: Where an API key may be used from; empty for anywhere.
+        lacks_mfa: Whether the role needs a second factor and there is none yet.
     """
 
     user_id: str
@@ -54,18 +57,25 @@ class Principal:
     account_number: int | None
     expires_at: float
     scopes: frozenset[str] | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    lacks_mfa: bool = False
 
 
 class Grant:
     """A principal whose token holds until it expires or somebody revokes it.
 
     Long calls look at it again and again.
+
+    Args:
+        principal: Who.
+        known_until: Seconds since 1970 when calls to come ask for the principal anew.
     """
 
-    __slots__ = ("__weakref__", "principal", "refusal")
+    __slots__ = ("__weakref__", "known_until", "principal", "refusal")
 
-    def __init__(self, principal: Principal) -> None:
+    def __init__(self, principal: Principal, known_until: float = float("inf")) -> None:
         self.principal = principal
+        self.known_until = known_until
         self.refusal: DomainError | None = None
 
 

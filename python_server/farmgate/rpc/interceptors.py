@@ -19,7 +19,7 @@ from farmgate.db.replies import ClaimLostError
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
 from farmgate.rpc import refusals
-from farmgate.rpc.access import Grants, authorise
+from farmgate.rpc.access import Grants, authorise, check_network
 from farmgate.rpc.addresses import Addresses
 from farmgate.rpc.call import Call, Grant
 from farmgate.rpc.catalogue import CATALOGUE
@@ -40,7 +40,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _UNARY_DEADLINE_S: Final = 2.0
 _UPLOAD_DEADLINE_S: Final = 60.0
 # How often a stream asks whether its caller may still listen.
-_RECHECK_S: Final = 5.0
+_RECHECK_S: Final = 2.0
 _FAR: Final = float("inf")
 _BEARER: Final = "bearer "
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -281,7 +281,7 @@ class Endpoint:
     async def _admit(self, call: Call) -> None:
         if call.credentials is not None:
             try:
-                call.grant = await self._grant(call.credentials)
+                call.grant = await self._grant(call)
             except DomainError:
                 # Who asks what anybody may ask need not be known; a client whose token has
                 # expired sends it along when it signs in again.
@@ -294,12 +294,18 @@ class Endpoint:
         grant = call.grant
         authorise(self._rule, grant.principal if grant else None)
         self._limits.spend(call)
+        if self._limits.is_shared:
+            await self._limits.spend_shared(call)
 
-    async def _grant(self, credentials: str) -> Grant:
+    async def _grant(self, call: Call) -> Grant:
+        credentials = call.credentials or ""
         if credentials[:7].lower() != _BEARER:
             raise DomainError("TOKEN_INVALID")
         token = credentials[7:]
-        return self._grants.cached(token) or await self._grants.resolve(token)
+        grant = self._grants.cached(token) or await self._grants.resolve(token)
+        if grant.principal.networks:
+            check_network(grant.principal, call.ip)
+        return grant
 
     async def _bounded(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for request in requests:

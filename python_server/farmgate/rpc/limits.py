@@ -1,16 +1,16 @@
-"""Rate limits of this process: they hold without Redis."""
+"""Rate limits: of this process, which hold by themselves, and those shared by all processes."""
 
 from collections import Counter
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
+from farmgate.ports.limiter import Limiter, LocalLimiter, Quota
 from farmgate.rpc.call import Call
 
-# Callers remembered per limit. The oldest are forgotten, and start with a full bucket.
-_BUCKETS_MAX: Final = 100_000
+_HOUR_S: Final = 3_600
+_WORDS: Final = {60: "calls a minute", 1: "order calls a second", _HOUR_S: "calls an hour"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,79 +30,55 @@ class Rates:
     streams_per_user: int
 
 
-class Buckets:
-    """Token buckets by name.
+class Limits:
+    """Every limit of the calls.
 
     Args:
-        count: Calls that are let through in a period; also the largest burst.
-        period_s: Length of the period.
-        words: The limit as a refusal tells it.
+        rates: How often.
+        clock: Tells the time.
+        shared: Counts for all processes together, after this one has; None when it is alone.
     """
 
-    __slots__ = ("_burst", "_full_at", "_interval_s", "_words")
-
-    def __init__(self, count: int, period_s: float, words: str) -> None:
-        assert count > 0
-        self._interval_s = period_s / count
-        self._burst = period_s
-        self._words = words
-        # When a bucket will be full again: one number says how full it is at any moment.
-        self._full_at: dict[str, float] = {}
-
-    def spend(self, name: str, now: float) -> None:
-        """Takes one token.
-
-        Raises:
-            DomainError: RATE_LIMITED, with the time to wait.
-        """
-        full_at = self._full_at.get(name)
-        if full_at is None:
-            if len(self._full_at) >= _BUCKETS_MAX:
-                self._drop(now)
-            self._full_at[name] = now + self._interval_s
-            return
-        full_at = max(full_at, now) + self._interval_s
-        if full_at - now > self._burst + 1e-9:
-            wait_ms = max(1, ceil((full_at - now - self._burst) * 1000))
-            refusal = DomainError("RATE_LIMITED", limit=self._words, retry_after_ms=wait_ms)
-            raise refusal.retry_after(wait_ms)
-        self._full_at[name] = full_at
-
-    def _drop(self, now: float) -> None:
-        kept = {name: at for name, at in self._full_at.items() if at > now}
-        if len(kept) >= _BUCKETS_MAX:
-            del kept[next(iter(kept))]
-        self._full_at = kept
-
-
-class Limits:
-    """Every limit of the process."""
-
-    def __init__(self, rates: Rates, clock: Clock) -> None:
-        self._monotonic = clock.monotonic
-        self._users = Buckets(rates.user_per_min, 60, f"{rates.user_per_min} calls a minute")
-        self._ips = Buckets(rates.ip_per_min, 60, f"{rates.ip_per_min} calls a minute")
-        self._orders = Buckets(rates.orders_per_s, 1, f"{rates.orders_per_s} order calls a second")
+    def __init__(self, rates: Rates, clock: Clock, shared: Limiter | None = None) -> None:
+        self._local = LocalLimiter(clock.monotonic)
+        self._shared = shared
+        self._user = Quota("user", rates.user_per_min, 60)
+        self._ip = Quota("ip", rates.ip_per_min, 60)
+        self._orders = Quota("orders", rates.orders_per_s, 1)
         self._streams_max = rates.streams_per_user
         self._streams: Counter[str] = Counter()
-        self._hourly: dict[str, Buckets] = {}
+        self._hourly: dict[str, Quota] = {}
+
+    @property
+    def is_shared(self) -> bool:
+        """Returns whether other processes count too."""
+        return self._shared is not None
 
     def spend(self, call: Call) -> None:
-        """Counts a call against every limit it falls under.
+        """Counts a call in this process against every limit it falls under.
 
         Raises:
             DomainError: RATE_LIMITED.
         """
-        now = self._monotonic()
-        rule = call.method.rule
-        if rule.calls_per_hour_per_ip:
-            self._of_method(call).spend(call.ip, now)
-        if call.grant is None:
-            self._ips.spend(call.ip, now)
-        elif rule.is_core_kept:
-            self._orders.spend(call.grant.principal.user_id, now)
-        else:
-            self._users.spend(call.grant.principal.user_id, now)
+        for quota, key in self._counts(call):
+            wait_ms = self._local.spend_now(quota, key)
+            if wait_ms:
+                raise _limited(quota, wait_ms)
+
+    async def spend_shared(self, call: Call) -> None:
+        """Counts a call for all processes together.
+
+        Order calls are left out: one core decides on them, whose process counts them all.
+
+        Raises:
+            DomainError: RATE_LIMITED.
+        """
+        assert self._shared is not None, "Something is shared."
+        for quota, key in self._counts(call):
+            if quota is not self._orders:
+                wait_ms = await self._shared.spend(quota, key)
+                if wait_ms:
+                    raise _limited(quota, wait_ms)
 
     def open_stream(self, call: Call) -> str:
         """Counts an open stream; returns whose it is, for `close_stream`.
@@ -123,10 +99,28 @@ class Limits:
         if not self._streams[owner]:
             del self._streams[owner]
 
-    def _of_method(self, call: Call) -> Buckets:
-        buckets = self._hourly.get(call.method.path)
-        if buckets is None:
-            count = call.method.rule.calls_per_hour_per_ip
-            buckets = Buckets(count, 3_600, f"{count} calls an hour")
-            self._hourly[call.method.path] = buckets
-        return buckets
+    def _counts(self, call: Call) -> list[tuple[Quota, str]]:
+        rule = call.method.rule
+        counts = []
+        if rule.calls_per_hour_per_ip:
+            counts.append((self._of_method(call), call.ip))
+        if call.grant is None:
+            counts.append((self._ip, call.ip))
+        elif rule.is_core_kept:
+            counts.append((self._orders, call.grant.principal.user_id))
+        else:
+            counts.append((self._user, call.grant.principal.user_id))
+        return counts
+
+    def _of_method(self, call: Call) -> Quota:
+        path = call.method.path
+        quota = self._hourly.get(path)
+        if quota is None:
+            quota = Quota(path, call.method.rule.calls_per_hour_per_ip, _HOUR_S)
+            self._hourly[path] = quota
+        return quota
+
+
+def _limited(quota: Quota, wait_ms: int) -> DomainError:
+    limit = f"{quota.count} {_WORDS[int(quota.period_s)]}"
+    return DomainError("RATE_LIMITED", limit=limit, retry_after_ms=wait_ms).retry_after(wait_ms)

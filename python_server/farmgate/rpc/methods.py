@@ -39,12 +39,14 @@ class Rule:
         bypass_ownership_roles: Roles that reach every resource.
         covers_organization: Whether who manages a co-operative reaches its members' resources.
         kyc_level_min: Lowest KYC level, 0..3.
-        scope: Scope an API key needs, or "".
+        scope: Scope an API key needs. Where the method names none: "read" when it changes nothing,
+            else "account", which no key has.
         mutates: Whether the method changes anything.
         keeps_replies: Whether the server's table recognises repeats.
         is_core_kept: Whether the matching core recognises repeats and records the change.
         calls_per_hour_per_ip: Limit of its own; 0 means none.
         accepts_stream_ticket: Whether a stream ticket does in place of an access token.
+        allowed_without_mfa: Whether one may call who has yet to set up a second factor.
     """
 
     is_public: bool
@@ -58,6 +60,7 @@ class Rule:
     is_core_kept: bool
     calls_per_hour_per_ip: int
     accepts_stream_ticket: bool
+    allowed_without_mfa: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +195,12 @@ def _rule(descriptor: MethodDescriptor) -> Rule:
         bypass_ownership_roles=frozenset(access.bypass_ownership_roles),
         covers_organization=access.ownership == options_pb2.Access.OWNERSHIP_ORGANIZATION,
         kyc_level_min=access.kyc_level_min,
-        scope=access.scope,
+        scope=access.scope or ("account" if access.mutates else "read"),
         mutates=access.mutates,
         keeps_replies=access.mutates
         and access.idempotency == _Keeper.IDEMPOTENCY_KEEPER_UNSPECIFIED,
         is_core_kept=access.idempotency == _Keeper.IDEMPOTENCY_KEEPER_CORE,
         calls_per_hour_per_ip=access.calls_per_hour_per_ip,
         accepts_stream_ticket=access.accepts_stream_ticket,
+        allowed_without_mfa=access.allowed_without_mfa,
     )

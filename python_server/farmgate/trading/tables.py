@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -158,4 +159,29 @@ ledger_entries: Final = Table(
     Column("reference", BigInteger, nullable=False),
     Column("post_time_ns", BigInteger, nullable=False),
     Index("ix_ledger_entries_account_sequence", "account", "sequence", "position"),
+)
+
+# What left by request of its owner: written before the core is asked, so that the limit of a day
+# holds for many at once and a process that dies in between goes on. It is no projection.
+withdrawals: Final = Table(
+    "withdrawals",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("user_id", Ulid, nullable=False),
+    Column("account", BigInteger, nullable=False),
+    Column("asset", String(48), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    # Business day, in UTC.
+    Column("day", String(10), nullable=False),
+    # The caller's idempotency key; without one, the ID.
+    Column("request_key", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    # Of the core's command, once it is done.
+    Column("sequence", BigInteger, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("user_id", "request_key"),
+    CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+    CheckConstraint("state IN ('PENDING', 'DONE', 'REFUSED')", name="state_is_known"),
+    Index(None, "account", "asset", "day"),
+    Index(None, "state", "created_at"),
 )

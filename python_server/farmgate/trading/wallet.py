@@ -10,6 +10,7 @@ from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
 from farmgate.trading import rules, store
 from farmgate.trading.accounts import Readable, own_account
+from farmgate.trading.funds import Funds, Moved
 from farmgate.trading.history import History
 from farmgate.trading.messages import timestamp
 
@@ -46,19 +47,21 @@ class WalletServicer(Servicer):
         history: What the projector wrote.
         pager: Signs page tokens.
         readable: Knows whose accounts a call may show.
+        funds: Brings money in and takes it out.
         takes_test_deposits: Whether deposits are credited at once, as on a demonstration.
     """
 
     SERVICE = users_pb2.DESCRIPTOR.services_by_name["WalletService"]
 
     def __init__(
-        self, matching: Matching, history: History, pager: Pager, readable: Readable, *,
-        takes_test_deposits: bool,
+        self, matching: Matching, history: History, pager: Pager, readable: Readable,
+        funds: Funds, *, takes_test_deposits: bool,
     ) -> None:  # fmt: skip
         self._matching = matching
         self._history = history
         self._pager = pager
         self._readable = readable
+        self._funds = funds
         self._takes_test_deposits = takes_test_deposits
 
     async def GetBalances(
@@ -117,29 +120,41 @@ class WalletServicer(Servicer):
     ) -> users_pb2.DepositResponse:
         if not self._takes_test_deposits:
             raise DomainError("UNIMPLEMENTED_IN_MODE", method=call.method.full_name)
-        balance, sequence = await self._move(call, request.asset, request.amount, sign=1)
-        return users_pb2.DepositResponse(balance=balance, sequence=sequence)
+        self._check_cash(request.asset)
+
+        def render(moved: Moved) -> users_pb2.DepositResponse:
+            return users_pb2.DepositResponse(balance=_moved(moved), sequence=moved.sequence)
+
+        minor = minor_units(request.amount, request.asset)
+        key = call.idempotency_key or ""
+        return await self._funds.bring_in(
+            call.caller.user_id, own_account(call), request.asset, minor, key, call.effect(render)
+        )
 
     async def Withdraw(
         self, request: users_pb2.WithdrawRequest, call: Call
     ) -> users_pb2.WithdrawResponse:
-        balance, sequence = await self._move(call, request.asset, request.amount, sign=-1)
-        return users_pb2.WithdrawResponse(balance=balance, sequence=sequence)
+        own_account(call)
+        self._check_cash(request.asset)
 
-    async def _move(
-        self, call: Call, asset: str, amount: str, *, sign: int
-    ) -> tuple[users_pb2.AssetBalance, int]:
-        account = own_account(call)
-        codes = self._matching.assets()
-        if asset not in codes:
+        def render(moved: Moved) -> users_pb2.WithdrawResponse:
+            return users_pb2.WithdrawResponse(balance=_moved(moved), sequence=moved.sequence)
+
+        minor = minor_units(request.amount, request.asset)
+        key = call.idempotency_key or ""
+        return await self._funds.take_out(
+            call.caller.user_id, request.asset, minor, key, call.effect(render)
+        )
+
+    def _check_cash(self, asset: str) -> None:
+        if asset not in self._matching.assets():
             raise DomainError("NOT_FOUND", resource="asset", id=asset)
-        minor = sign * minor_units(amount, asset)
-        key = (call.idempotency_key or "").encode()
-        number = codes.index(asset) + 1
-        sequence = await self._matching.transfer(account, number, minor, key)
-        await self._matching.caught_up(sequence)
-        held = next(held for held in self._matching.balances(account) if held[0] == asset)
-        return _balance(*held), sequence
+        if len(asset) != _CASH_CODE_LENGTH:
+            raise invalid("asset", "must be a currency; goods go in and out by warehouse receipts")
+
+
+def _moved(moved: Moved) -> users_pb2.AssetBalance:
+    return _balance(moved.asset, moved.total_minor, moved.held_minor)
 
 
 def _balance(asset: str, total: int, held: int) -> users_pb2.AssetBalance:

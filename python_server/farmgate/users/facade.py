@@ -10,11 +10,23 @@ from sqlalchemy import Connection
 from farmgate.errors import DomainError
 from farmgate.ports.wallets import checksummed
 from farmgate.users import rules, store, wallet_store
+from farmgate.users.kyc_rules import Allowance
 from farmgate.users.logic import Profiles
-from farmgate.users.store import Profile, User, UserFilter
+from farmgate.users.store import AccountLevel, Profile, User, UserFilter
 from farmgate.users.wallets import Challenge, Wallets
 
-__all__ = ["Challenge", "NewUser", "Profile", "Profiles", "User", "UserFilter", "Users", "Wallets"]
+__all__ = [
+    "AccountLevel",
+    "Allowance",
+    "Challenge",
+    "NewUser",
+    "Profile",
+    "Profiles",
+    "User",
+    "UserFilter",
+    "Users",
+    "Wallets",
+]
 
 _ACTIVE_KYC_LEVEL: Final = 1
 
@@ -126,6 +138,11 @@ class Users:
         return store.user_by_account(connection, account_id)
 
     @staticmethod
+    def account_levels(connection: Connection, *, after: int, limit: int) -> list[AccountLevel]:
+        """Returns accounts that are held to the limits of a level, by number, after a number."""
+        return store.account_levels(connection, after=after, limit=limit)
+
+    @staticmethod
     def by_account_number(connection: Connection, number: int) -> User | None:
         """Returns the user whose trading account has a number in the matching core, or None."""
         return store.user_by_account_number(connection, number)
@@ -148,6 +165,16 @@ class Users:
         if not store.set_status(connection, user_id, status, expected_version=expected_version):
             return None
         return store.user_by_id(connection, user_id)
+
+    @staticmethod
+    def verify_email(connection: Connection, user_id: str) -> None:
+        """Opens the account of somebody whose address was not verified, at KYC level 1."""
+        store.verify_email(connection, user_id, kyc_level=_ACTIVE_KYC_LEVEL)
+
+    @staticmethod
+    def set_mfa(connection: Connection, user_id: str, *, is_enabled: bool) -> None:
+        """Stores whether the user has a second factor."""
+        store.set_mfa(connection, user_id, is_enabled=is_enabled)
 
     @staticmethod
     def page(connection: Connection, wanted: UserFilter, *, before: str, limit: int) -> list[User]:

@@ -138,6 +138,24 @@ def user_by_account(connection: Connection, account_id: str) -> User | None:
     return _user(connection.execute(_users().where(accounts.c.id == account_id)).first())
 
 
+@dataclass(frozen=True, slots=True)
+class AccountLevel:
+    """An account in the matching core, and the KYC level of its owner."""
+
+    number: int
+    level: int
+
+
+def account_levels(connection: Connection, *, after: int, limit: int) -> list[AccountLevel]:
+    """Returns accounts that are held to the limits of a level, by number, after a number."""
+    query = select(accounts.c.engine_number, users.c.kyc_level).join(
+        users, users.c.id == accounts.c.user_id
+    )
+    query = query.where(accounts.c.engine_number > after, accounts.c.has_own_limits.is_(False))
+    rows = connection.execute(query.order_by(accounts.c.engine_number).limit(limit))
+    return [AccountLevel(row.engine_number, row.kyc_level) for row in rows]
+
+
 def user_by_account_number(connection: Connection, number: int) -> User | None:
     """Returns the user of an account by its number in the matching core, or None."""
     return _user(connection.execute(_users().where(accounts.c.engine_number == number)).first())
@@ -280,3 +298,21 @@ def user_figures(connection: Connection, since: datetime) -> list[tuple[str, int
         .order_by(users.c.role)
     )
     return [(row[0], int(row[1]), int(row[2]), int(row[3])) for row in rows]
+
+
+def verify_email(connection: Connection, user_id: str, *, kyc_level: int) -> None:
+    """Activates a user whose address was not verified; another is left alone."""
+    connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.status == "PENDING_EMAIL")
+        .values(status="ACTIVE", kyc_level=kyc_level, version=users.c.version + 1)
+    )
+
+
+def set_mfa(connection: Connection, user_id: str, *, is_enabled: bool) -> None:
+    """Stores whether a user has a second factor."""
+    connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(mfa_enabled=is_enabled, version=users.c.version + 1)
+    )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -64,6 +65,10 @@ accounts: Final = Table(
     Column("user_id", Ulid, ForeignKey("users.id"), nullable=False, unique=True),
     # Number in the matching core; NULL until the core has opened the account.
     Column("engine_number", BigKey, nullable=True, unique=True),
+    # Whether its owner agreed on limits other than those of the KYC level, as market makers do.
+    Column(
+        "has_own_limits", Boolean(create_constraint=False), nullable=False, server_default=false()
+    ),
     Column("created_at", UtcTime, nullable=False),
 )
 
@@ -231,4 +236,40 @@ organization_invitations: Final = Table(
     CheckConstraint("state IN ('OPEN', 'ACCEPTED', 'DECLINED', 'REPLACED')", name="state_is_known"),
     Index(None, "email", "state"),
     Index(None, "organization_id", "state"),
+)
+
+warehouse_receipts: Final = Table(
+    "warehouse_receipts",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("number", String(24), nullable=False, unique=True),
+    Column("account_id", Ulid, ForeignKey("accounts.id"), nullable=False),
+    # Code of the asset in the core: commodity, grade and place.
+    Column("asset", String(48), nullable=False),
+    # In thousandths of the unit, as the core counts.
+    Column("quantity_minor", BigKey, nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("crop_year", String(16), nullable=False),
+    # What was measured, as JSON.
+    Column("quality", Text, nullable=False),
+    Column("storage_paid_to", String(10), nullable=False),
+    Column("status", String(16), nullable=False),
+    # Whether the core has it: IN and OUT are on their way.
+    Column("booking", String(8), nullable=False),
+    # Idempotency key of the call that took the goods out.
+    Column("request_key", String(255), nullable=False),
+    Column("parent_id", String(26), nullable=False),
+    Column("document_cid", String(128), nullable=False),
+    Column("issued_by", Ulid, ForeignKey("users.id"), nullable=False),
+    Column("issued_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("quantity_minor > 0", name="quantity_is_positive"),
+    CheckConstraint(
+        "status IN ('ISSUED', 'PLEDGED', 'LOCKED', 'SPLIT', 'CANCELLED', 'DELIVERED')",
+        name="status_is_known",
+    ),
+    CheckConstraint("booking IN ('IN', 'DONE', 'OUT')", name="booking_is_known"),
+    Index(None, "account_id", "id"),
+    Index(None, "asset", "status"),
+    Index(None, "booking"),
 )

@@ -20,10 +20,10 @@ from farmgate.api.contracts.v1 import (
     templates_pb2,
     weighing_pb2,
 )
-from farmgate.api.users.v1 import users_pb2, wallets_pb2, wallets_pb2_grpc
+from farmgate.api.users.v1 import wallets_pb2, wallets_pb2_grpc
 from farmgate.ports.clock import FakeClock
 from service.contracts.conftest import Deal
-from support import refused
+from support import move_outside, refused
 
 LOADS = (
     ("79540", "26120", {"MOISTURE": "17.3", "TEST_WEIGHT": "53.4", "DAMAGE": "6.2", "BCFM": "4.5"}),
@@ -221,9 +221,7 @@ async def test_a_missing_deposit_ends_the_contract(deal: Deal, clock: FakeClock)
     terms = contract_terms_pb2.ContractTerms(quantity="100000")
     terms.deposit.seller_pct = "100"
     terms.price.fixed_price = "4.9"
-    await deal.api.wallet.Withdraw(
-        users_pb2.WithdrawRequest(asset="USD", amount="900000"), metadata=deal.seller.metadata
-    )
+    await move_outside(deal.api, deal.seller, "USD", -900_000 * 10_000)
     contract = await deal.submitted(terms=terms)
     await deal.sign(contract.contract_id, "seller")
     await deal.sign(contract.contract_id, "buyer")

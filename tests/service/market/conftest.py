@@ -37,9 +37,9 @@ async def exchange(
         history, database = trading.open_history(base)
         return [
             core.part(matching),
-            users.part(base, people, matching),
+            users.part(base, people),
             auth.part(base, TradingAccounts(matching), people.wallets),
-            trading.part(base, matching, history, database, people.members),
+            trading.part(base, matching, history, database, people),
             market.part(base, matching, history, database),
             notifications.part(base),
         ]

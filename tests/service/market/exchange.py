@@ -1,19 +1,22 @@
 """The exchange that tests of the market are about."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from farmgate.api.market.v1 import market_pb2_grpc
 from farmgate.app.seeding.ground import Ground
 from farmgate.db.engine import Database
+from farmgate.market import settlement_store
 from farmgate.market.facade import Calendars
+from farmgate.market.settlement_store import DailySettlement
 from farmgate.market.settling import Settling
 from farmgate.ports.clock import FakeClock
 from farmgate.ports.matching import Matching
 from farmgate.trading.candles import CandleProjector
 from farmgate.trading.tables import trades
-from support import Api
+from service.admin.operators import with_role
+from support import Api, SignedIn
 
 
 @dataclass
@@ -52,3 +55,16 @@ class Market:
         projector = CandleProjector(self.history, Calendars(self.ground.base.database).of)
         while projector.step():
             pass
+
+    async def admin(self) -> SignedIn:
+        """Registers somebody who then is an admin."""
+        return await with_role(self.api, "ADMIN")
+
+    async def settled(self, symbol: str, price_ticks: int) -> None:
+        """Settles an instrument yesterday."""
+        now = self.clock.now()
+        row = DailySettlement(
+            symbol, (now - timedelta(days=1)).date().isoformat(), price_ticks, "1", 0, 1, 9_999, 1,
+            9_999, "NONE", 0, now,
+        )  # fmt: skip
+        await self.ground.base.database.write(lambda tx: settlement_store.add(tx, [row]))

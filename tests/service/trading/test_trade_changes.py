@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from farmgate.users.tables import users
 from service.admin.operators import with_role
 from service.admin.test_audit_and_config import set_key
 from service.admin.test_controls import signed_in
-from support import Api, SignedIn, refused, running
+from support import Api, SignedIn, move_outside, refused, running
 
 SYMBOL = "OATS-US2-CHI"
 REASON = "typed a digit too much"
@@ -213,15 +214,14 @@ async def test_a_bust_that_a_party_cannot_pay_waits(demo: Api, controls: Any) ->
     trade = await bought(demo, jan)
     own = await balances(demo, jan)
     oats = next(code for code in own if code.startswith("OATS"))
-    request = users_pb2.WithdrawRequest(asset=oats, amount=own[oats])
-    await demo.wallet.Withdraw(request, metadata=jan.metadata)
+    goods = int(Decimal(own[oats]) * 1_000)
+    await move_outside(demo, jan, oats, -goods)
     bust = controls_pb2.BustTradeRequest(trade_id=trade.trade_id, reason=REASON)
     await controls.BustTrade(bust, metadata=admin.metadata)
     refusal = await refused(controls.BustTrade(bust, metadata=second.metadata))
     assert refusal.reason == "INSUFFICIENT_INVENTORY"
     assert refusal.metadata["asset"] == oats
-    back = users_pb2.DepositRequest(asset=oats, amount=own[oats])
-    await demo.wallet.Deposit(back, metadata=jan.metadata)
+    await move_outside(demo, jan, oats, goods)
     assert (await controls.BustTrade(bust, metadata=second.metadata)).approval.is_done
 
 
@@ -266,8 +266,7 @@ async def test_two_reports_that_meet_are_a_block(demo: Api) -> None:
     for person in (buyer, seller):
         await set_level(demo, person, 3)
     oats = next(code for code in await balances(demo, seller) if code.startswith("OATS"))
-    grant = users_pb2.DepositRequest(asset=oats, amount="10000")
-    await demo.wallet.Deposit(grant, metadata=seller.metadata)
+    await move_outside(demo, seller, oats, 10_000_000)
     ids = {}
     for name, person in (("buyer", buyer), ("seller", seller)):
         reply = await demo.wallet.GetBalances(

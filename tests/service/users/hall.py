@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
@@ -15,30 +15,34 @@ from farmgate.app.parts import auth, core, trading, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings
 from farmgate.ports.clock import Clock
-from farmgate.ports.matching import Matching
-from farmgate.trading.facade import History, Projector, TradingAccounts
+from farmgate.trading.facade import Projector
+from farmgate.trading.funds import Funds
+from farmgate.users.receipt_logic import Receipts
 from farmgate.users.tables import users as user_table
 from service.trading.market import RULES, SYMBOL
 from support import Api, SignedIn, running
 
 CORN = "CORN.US2Y.CHI"
+FORWARD = "CORN-US2Y-CHI-Z26"
 MINOR_PER_BU = 1_000
 
 
 class Hall:
     """The server, its core, and people who trade in it."""
 
-    def __init__(self, api: Api, matching: Matching, history: History, opened: Any) -> None:
+    def __init__(self, api: Api, **parts: Any) -> None:
         self.api = api
-        self.matching = matching
-        self.history = history
-        self.opened = opened
+        self.matching = parts["matching"]
+        self.levels = parts["levels"]
+        self.funds = parts["funds"]
+        self.receipts = parts["receipts"]
 
     async def person(self, level: int = 2, role: int = types_pb2.ROLE_FARMER) -> SignedIn:
         """Registers somebody of a level."""
         person = await self.api.person(role=role)
         if level != 1:
             await self.set_user(person, kyc_level=level)
+            await self.levels.run()
         return await self.again(person)
 
     async def set_user(self, person: SignedIn, **values: Any) -> None:
@@ -74,11 +78,17 @@ class Hall:
         await self.matching.transfer(await self.number(person), number, minor, key.encode())
 
     async def order(
-        self, person: SignedIn, side: int, lots: int, price: str = "4.5000", **given: Any
+        self,
+        person: SignedIn,
+        side: int,
+        lots: int,
+        price: str = "4.5000",
+        symbol: str = SYMBOL,
+        **given: Any,
     ) -> Any:
         """Enters a limit order."""
         request = trading_pb2.CreateOrderRequest(
-            symbol=SYMBOL, side=side, type=trading_pb2.ORDER_TYPE_LIMIT, quantity_lots=lots,
+            symbol=symbol, side=side, type=trading_pb2.ORDER_TYPE_LIMIT, quantity_lots=lots,
             time_in_force=trading_pb2.TIME_IN_FORCE_GTC, price=price, **given,
         )  # fmt: skip
         return await self.api.trading.CreateOrder(request, metadata=person.metadata)
@@ -94,6 +104,10 @@ class Hall:
         )
 
 
+def _unit_of(_connection: Connection, commodity: str) -> str:
+    return "bu" if commodity == "CORN" else ""
+
+
 @asynccontextmanager
 async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hall]:
     """Runs a hall for the length of a block."""
@@ -102,13 +116,19 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     def parts(base: Base) -> Sequence[Part]:
         matching = core.open_matching(base.settings)
         people = users.open_users(base)
+        levels = trading.open_levels(base, matching, people.kyc)
         history, database = trading.open_history(base)
-        found.update(matching=matching, history=history, opened=people, database=database)
+        clock, ids = base.clock, base.ids
+        funds = Funds(base.database, matching, clock, ids, people.kyc.allowances)
+        receipts = Receipts(base.database, matching, clock, ids, _unit_of)
+        found.update(matching=matching, levels=levels, funds=funds, receipts=receipts)
+        found.update(database=database)
         return [
             core.part(matching),
-            users.part(base, people, matching),
-            auth.part(base, TradingAccounts(matching), people.wallets),
-            trading.part(base, matching, history, database, people.members),
+            users.part(base, people),
+            auth.part(base, levels, people.wallets),
+            trading.part(base, matching, history, database, people),
+            users.goods(base, matching, _unit_of),
         ]
 
     async with running(wire.build(settings, clock=clock, parts=parts)) as api:
@@ -116,11 +136,13 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         for code in ("USD", CORN):
             await matching.register_asset(code)
         await matching.define_instrument(RULES)
+        forward: Any = RULES | {"symbol": FORWARD, "kind": 2, "deposit_bps": 1_000}
+        await matching.define_instrument(forward)
         stopping = asyncio.Event()
         projector = Projector(found["database"], settings.journal_dir)
         following = asyncio.create_task(asyncio.to_thread(projector.run, stopping.is_set))
         try:
-            yield Hall(api, matching, found["history"], found["opened"])
+            yield Hall(api, **found)
         finally:
             stopping.set()
             await following

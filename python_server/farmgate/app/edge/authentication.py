@@ -21,6 +21,10 @@ _SCHEMES: Final = ("Bearer ", "bearer ", "BEARER ")
 # As the server's: clocks of one installation differ by less.
 _SKEW_S: Final = 30
 _CACHED: Final = 10_000
+_KEY_IN_HEADER: Final = {
+    "name": "authorization",
+    "string_match": {"safe_regex": {"regex": "(?i:bearer) fgk_.*"}},
+}
 _HEALTH: Final = "/grpc.health.v1.Health/"
 
 
@@ -72,6 +76,8 @@ def _requirements() -> list[dict[str, Any]]:
     native = [one.path for one in methods if one.rule.is_public]
     native_ticketed = [one.path for one in methods if one.rule.accepts_stream_ticket]
     return [
+        # An API key is no token: the server alone knows it.
+        {"match": {"prefix": "/", "headers": [_KEY_IN_HEADER]}},
         *_rules(shadowed(rest), access),
         *_rules(ticketed, either),
         *_rules(public, None),

@@ -1,10 +1,12 @@
 """What every call passes in Envoy, in order."""
 
+import re
 from typing import Any, Final
 
 from farmgate.app.edge import authentication
-from farmgate.app.edge.descriptors import services
+from farmgate.app.edge.descriptors import bindings, services
 from farmgate.app.edge.options import REQUEST_BYTES_MAX, EdgeOptions
+from farmgate.rpc.methods import all_methods
 
 DESCRIPTORS: Final = "farmgate.binpb"
 TRANSCODER: Final = "envoy.filters.http.grpc_json_transcoder"
@@ -27,6 +29,9 @@ _SECURITY_HEADERS: Final = {
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
 
@@ -39,7 +44,8 @@ def filters(options: EdgeOptions) -> list[dict[str, Any]]:
         # Before what refuses: refusals carry these headers too.
         _headers(),
         _filter("cors", "cors.v3.Cors"),
-        _rate_limit("ip", address, "remote_address", options.calls_per_s_per_ip),
+        _rate_limit("ip", address, [{"key": "remote_address"}], options.calls_per_s_per_ip),
+        _sign_in_limit(options.sign_ins_per_min_per_ip),
     ]
     if options.tokens:
         payload = [{"key": authentication.PAYLOAD}, {"key": "sub"}]
@@ -48,7 +54,10 @@ def filters(options: EdgeOptions) -> list[dict[str, Any]]:
         chain += [
             authentication.token_filter(options.tokens),
             _rate_limit(
-                "user", {"actions": [{"metadata": user}]}, "user", options.calls_per_s_per_user
+                "user",
+                {"actions": [{"metadata": user}]},
+                [{"key": "user"}],
+                options.calls_per_s_per_user,
             ),
         ]
     return [
@@ -137,11 +146,42 @@ def _headers() -> dict[str, Any]:
     }
 
 
-def _rate_limit(name: str, action: dict[str, Any], key: str, calls_per_s: int) -> dict[str, Any]:
-    """Returns the limit of the calls that have one value of a key in common."""
+def _sign_in_limit(calls_per_min: int) -> dict[str, Any]:
+    """Returns the limit of what guesses at passwords, codes and letters, by address.
+
+    It names both ways to each method: without the native one, gRPC would be a way around it.
+    """
+    meant = {
+        "descriptor_value": "sign_in",
+        "headers": [{"name": ":path", "string_match": {"safe_regex": {"regex": _sign_in_paths()}}}],
+    }
+    action = {"actions": [{"header_value_match": meant}, {"remote_address": {}}]}
+    entries = [{"key": "header_match", "value": "sign_in"}, {"key": "remote_address"}]
+    return _rate_limit("sign_in", action, entries, calls_per_min, period_s=60)
+
+
+def _sign_in_paths() -> str:
+    """Returns the paths of public methods that have a limit of their own in the API."""
+    methods = [
+        one for one in all_methods().values()
+        if one.rule.is_public and one.rule.calls_per_hour_per_ip
+    ]  # fmt: skip
+    meant = {one.path for one in methods}
+    rest = {one.pattern for one in bindings() if one.method.path in meant}
+    every = sorted(rest | {re.escape(path) for path in meant})
+    return f"(?:{'|'.join(every)})(?:\\?.*)?"
+
+
+def _rate_limit(
+    name: str, action: dict[str, Any], entries: list[dict[str, str]], calls: int, *,
+    period_s: int = 1,
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the limit of the calls that have the values of some keys in common."""
 
     def bucket(count: int) -> dict[str, Any]:
-        return {"max_tokens": count, "tokens_per_fill": count, "fill_interval": "1s"}
+        return {
+            "max_tokens": count, "tokens_per_fill": count, "fill_interval": f"{period_s}s"
+        }  # fmt: skip
 
     always = {"default_value": {"numerator": 100}}
     limit = _filter(
@@ -152,11 +192,11 @@ def _rate_limit(name: str, action: dict[str, Any], key: str, calls_per_s: int) -
         filter_enabled=always,
         filter_enforced=always,
         rate_limits=[action],
-        descriptors=[{"entries": [{"key": key}], "token_bucket": bucket(calls_per_s)}],
+        descriptors=[{"entries": entries, "token_bucket": bucket(calls)}],
         max_dynamic_descriptors=_CALLERS_MAX,
         always_consume_default_token_bucket=False,
         rate_limited_as_resource_exhausted=True,
-        response_headers_to_add=[set_header("retry-after", "1")],
+        response_headers_to_add=[set_header("retry-after", str(period_s))],
         # Told once: two filters would both write them.
         enable_x_ratelimit_headers="DRAFT_VERSION_03" if name == "user" else "OFF",
     )

@@ -41,6 +41,8 @@ class EdgeOptions:
         stream_upstreams: Host and port of those that serve streams; none when the servers do.
         origins: Origins of web pages that may call.
         calls_per_s_per_ip: Calls an address may make in a second.
+        sign_ins_per_min_per_ip: Calls an address may make in a minute of what guesses at passwords,
+            codes and letters.
         calls_per_s_per_user: Calls a user may make in a second; counted where Envoy judges tokens.
         tokens: How Envoy judges tokens, so that a call without a good one ends here. None leaves
             it all to the server, which judges every call in any case.
@@ -55,6 +57,7 @@ class EdgeOptions:
     stream_upstreams: tuple[tuple[str, int], ...] = ()
     origins: tuple[str, ...] = ()
     calls_per_s_per_ip: int = 2_000
+    sign_ins_per_min_per_ip: int = 30
     calls_per_s_per_user: int = 2_000
     tokens: TokenRules | None = None
     logs_calls: bool = False

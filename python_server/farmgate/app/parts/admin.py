@@ -1,8 +1,10 @@
 """The operators' part in the process."""
 
+from collections.abc import Awaitable, Callable
+
 from farmgate.admin.announcement_service import AnnouncementServicer
 from farmgate.admin.announcements import Announcements
-from farmgate.admin.configuration import Configuration
+from farmgate.admin.configuration import Apply, Configuration
 from farmgate.admin.control_service import MarketControlServicer
 from farmgate.admin.controls import Controls
 from farmgate.admin.operations import Operations
@@ -16,7 +18,10 @@ from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History, TradeChanges
 
 
-def part(base: Base, matching: Matching, history: History, counters: list[Counter]) -> Part:
+def part(
+    base: Base, matching: Matching, history: History, counters: list[Counter],
+    hold_to_levels: Callable[[], Awaitable[None]],
+) -> Part:  # fmt: skip
     """Returns what operators do.
 
     Args:
@@ -24,6 +29,7 @@ def part(base: Base, matching: Matching, history: History, counters: list[Counte
         matching: The core.
         history: What the projector wrote.
         counters: What modules count for the statistics.
+        hold_to_levels: Brings limits to the core after their settings changed.
     """
     database, clock, ids, users = base.database, base.clock, base.ids, base.users
 
@@ -34,9 +40,15 @@ def part(base: Base, matching: Matching, history: History, counters: list[Counte
         await controls.set_trading(is_enabled=value == "true")
 
     controls = Controls(matching, database, users, clock, ids)
+
+    async def limits(_value: str) -> None:
+        await hold_to_levels()
+
+    keys = ("kyc.level1_order", "kyc.level1_daily", "kyc.level2_daily")
+    apply: dict[str, Apply] = {"trading.enabled": trading, **dict.fromkeys(keys, limits)}
+    configuration = Configuration(database, clock, apply)
     changes = TradeChanges(matching, history)
     trades = TradeControls(changes, database, users, clock, ids)
-    configuration = Configuration(database, clock, {"trading.enabled": trading})
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
     return Part(

@@ -3,29 +3,95 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.users import open_users
-from farmgate.auth.facade import Accounts, Lockouts, Passwords, Policy, Sessions, SignIn
-from farmgate.auth.jobs import PURGE_INTERVAL_S, REVOCATIONS_INTERVAL_S, Purge, Revocations
+from farmgate.auth.facade import (
+    Accounts,
+    ApiKeys,
+    Factors,
+    Letters,
+    Lockouts,
+    Opening,
+    Passwords,
+    Policy,
+    Reauthentication,
+    Recovery,
+    SecondFactors,
+    Sessions,
+    SignIn,
+)
+from farmgate.auth.jobs import (
+    LETTERS_INTERVAL_S,
+    PURGE_INTERVAL_S,
+    REVOCATIONS_INTERVAL_S,
+    Purge,
+    Revocations,
+)
 from farmgate.auth.service import AuthService
 from farmgate.jobs.periodic import Periodic
+from farmgate.ports.mail import MailFolder, SmtpServer
 from farmgate.rpc.access import Grants
 from farmgate.users.facade import Wallets
 
 _GRANTS_SWEEP_INTERVAL_S: Final = 60.0
+_KEY_BYTES: Final = 32
 
 
 def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part:
-    """Returns registration, sign-in and sessions.
+    """Returns registration, sign-in, sessions, second factors and keys.
 
     Args:
         base: What it builds on.
         accounts: Opens trading accounts for who registers.
         wallets: Judges who signs in by a wallet; made here when None.
     """
-    wallets = wallets or open_users(base).wallets
-    settings, database, clock = base.settings, base.database, base.clock
-    policy = Policy(
+    database, users, clock = base.database, base.users, base.clock
+    ids, tokens, revoke = base.ids, base.tokens, base.grants.revoke
+    policy = _policy(base)
+    passwords = Passwords()
+    lockouts = Lockouts(database, clock, policy, key=_key(base, b"addresses"))
+    factors = Factors(_key(base, b"second factors"))
+    post = _letters(base)
+    reauthentication = Reauthentication(database, users, passwords, lockouts, clock)
+    sign_in = SignIn(
+        database=database, users=users, passwords=passwords, lockouts=lockouts,
+        opening=Opening(users, tokens, ids, policy), factors=factors, post=post,
+        accounts=accounts, ids=ids, clock=clock, policy=policy, revoke=revoke,
+        wallets=wallets or open_users(base).wallets,
+    )  # fmt: skip
+    sessions = Sessions(
+        database=database, users=users, passwords=passwords, reauthentication=reauthentication,
+        tokens=tokens, ids=ids, clock=clock, revoke=revoke,
+    )  # fmt: skip
+    recovery = Recovery(
+        database=database, users=users, passwords=passwords, post=post, clock=clock, revoke=revoke
+    )
+    second_factors = SecondFactors(
+        database=database, users=users, factors=factors, lockouts=lockouts,
+        reauthentication=reauthentication, clock=clock, revoke=revoke,
+        required_roles=base.settings.mfa_roles,
+    )  # fmt: skip
+    keys = ApiKeys(database, ids, clock, revoke)
+    return Part(
+        servicers=[
+            AuthService(sign_in, sessions, recovery, second_factors, keys, base.pager, tokens.jwks)
+        ],
+        components=[
+            passwords,
+            lockouts,
+            Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
+            Periodic("letters", LETTERS_INTERVAL_S, post.send),
+            *listening(base).components,
+        ],
+    )
+
+
+def _policy(base: Base) -> Policy:
+    settings = base.settings
+    return Policy(
         refresh_ttl_s=settings.auth_refresh_ttl_s,
         sessions_max=settings.auth_sessions_max,
         lockout_attempts=settings.auth_lockout_attempts,
@@ -33,40 +99,26 @@ def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part
         verifies_email_at_once=settings.verifies_email_at_once,
         is_registration_open=settings.auth_registration_open,
     )
-    passwords = Passwords()
-    lockouts = Lockouts(database, clock, policy)
-    sign_in = SignIn(
-        database=database,
-        users=base.users,
-        passwords=passwords,
-        lockouts=lockouts,
-        tokens=base.tokens,
-        accounts=accounts,
-        ids=base.ids,
-        clock=clock,
-        policy=policy,
-        revoke=base.grants.revoke,
-        wallets=wallets,
+
+
+def _letters(base: Base) -> Letters:
+    settings = base.settings
+    address = settings.smtp_url.get_secret_value()
+    return Letters(
+        base.database,
+        base.users,
+        SmtpServer(address) if address else MailFolder(settings.data_dir / "mail"),
+        base.clock,
+        base.ids,
+        key=_key(base, b"letters"),
+        sender=settings.mail_from,
+        pages=settings.web_origins[0] if settings.web_origins else "",
     )
-    sessions = Sessions(
-        database=database,
-        users=base.users,
-        passwords=passwords,
-        lockouts=lockouts,
-        tokens=base.tokens,
-        ids=base.ids,
-        clock=clock,
-        revoke=base.grants.revoke,
-    )
-    return Part(
-        servicers=[AuthService(sign_in, sessions, base.pager, base.tokens.jwks)],
-        components=[
-            passwords,
-            lockouts,
-            Periodic("sessions", PURGE_INTERVAL_S, Purge(sessions, clock).run),
-            *listening(base).components,
-        ],
-    )
+
+
+def _key(base: Base, purpose: bytes) -> bytes:
+    info = b"farmgate " + purpose
+    return HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=info).derive(base.secrets.key)
 
 
 def listening(base: Base) -> Part:

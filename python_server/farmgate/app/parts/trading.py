@@ -1,19 +1,29 @@
 """Trading's part in the process."""
 
+from typing import Final
+
 from sqlalchemy import Connection
 
 from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.users import Opened as People
 from farmgate.app.schema import Schema
 from farmgate.db.engine import Database
+from farmgate.jobs.periodic import Periodic
 from farmgate.ports.matching import Matching
-from farmgate.trading.accounts import Members, Readable
+from farmgate.trading.accounts import Readable
 from farmgate.trading.agreements import Agreements
-from farmgate.trading.facade import History
+from farmgate.trading.facade import History, TradingAccounts
+from farmgate.trading.funds import Funds
+from farmgate.trading.levels import Levels
 from farmgate.trading.service import TradingServicer
 from farmgate.trading.sessions import Sessions
 from farmgate.trading.simulations import Simulations
 from farmgate.trading.stream_service import OrderEventServicer
 from farmgate.trading.wallet import WalletServicer
+from farmgate.users.kyc_logic import Kyc
+
+_LEVELS_S: Final = 60.0
+_WITHDRAWALS_S: Final = 30.0
 
 
 def open_history(base: Base) -> tuple[History, Database]:
@@ -24,8 +34,20 @@ def open_history(base: Base) -> tuple[History, Database]:
     return History(database), database
 
 
+def open_levels(base: Base, matching: Matching, kyc: Kyc) -> Levels:
+    """Returns what holds accounts to the levels of their owners."""
+    levels = Levels(base.database, matching, TradingAccounts(matching), kyc.allowances)
+    kyc.listen(levels.apply)
+    return levels
+
+
+def keep_levels(levels: Levels) -> Part:
+    """Returns what looks after all accounts' limits, from when everybody is there."""
+    return Part(components=[Periodic("levels", _LEVELS_S, levels.run)])
+
+
 def part(
-    base: Base, matching: Matching, history: History, database: Database, members: Members
+    base: Base, matching: Matching, history: History, database: Database, people: People
 ) -> Part:
     """Returns order entry, its history, and wallets.
 
@@ -34,9 +56,10 @@ def part(
         matching: The core.
         history: What the projector wrote.
         database: Where that is.
-        members: Knows who manages whose organisation.
+        people: Who manages whom, and what levels allow.
     """
-    readable = Readable(matching, members)
+    readable = Readable(matching, people.members)
+    funds = Funds(base.database, matching, base.clock, base.ids, people.kyc.allowances)
     schema = Schema(database, may_upgrade=not base.settings.is_production)
     sessions = Sessions(matching)
 
@@ -64,10 +87,14 @@ def part(
                 history,
                 base.pager,
                 readable,
+                funds,
                 takes_test_deposits=not base.settings.is_production,
             ),
         ],
-        components=[sessions, simulations]
-        if database is base.database
-        else [schema, sessions, simulations],
+        components=[
+            *([] if database is base.database else [schema]),
+            sessions,
+            simulations,
+            Periodic("withdrawals", _WITHDRAWALS_S, funds.run),
+        ],
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from farmgate.app.parts.base import Base, Part
 from farmgate.jobs.periodic import Periodic
-from farmgate.ports.matching import Matching, RiskLimits
+from farmgate.ports.matching import Matching
 from farmgate.users.envelope import Envelope
 from farmgate.users.facade import Profiles, User, Wallets
 from farmgate.users.farm_logic import Farms
@@ -20,12 +19,14 @@ from farmgate.users.kyc_service import KycReviewServicer, KycServicer
 from farmgate.users.org_logic import Organizations
 from farmgate.users.org_service import InvitationServicer, OrganizationServicer
 from farmgate.users.reach import Members
+from farmgate.users.receipt_logic import Receipts, Units
+from farmgate.users.receipt_service import ReceiptServicer
 from farmgate.users.service import UserService
 from farmgate.users.wallet_logic import WalletLinks
 
 _KEY_BYTES: Final = 32
 _EXPIRY_S: Final = 3_600.0
-_CASH: Final = Decimal(10_000)
+_RECEIPTS_S: Final = 30.0
 _ORIGIN: Final = "http://localhost"
 
 
@@ -52,17 +53,15 @@ def open_users(base: Base) -> Opened:
     )
 
 
-def part(base: Base, opened: Opened | None = None, matching: Matching | None = None) -> Part:
+def part(base: Base, opened: Opened | None = None) -> Part:
     """Returns profiles, wallets, farms, KYC and organisations.
 
     Args:
         base: What it builds on.
         opened: What other modules use too; made here when None.
-        matching: The core, which holds people to the limits of their level; None leaves it alone.
     """
     opened = opened or open_users(base)
-    if matching is not None:
-        opened.kyc.listen(_limiter(opened.kyc, matching))
+    opened.kyc.listen(_forgetter(base))
     organizations = Organizations(base.database, base.clock, base.ids)
     return Part(
         servicers=[
@@ -78,20 +77,23 @@ def part(base: Base, opened: Opened | None = None, matching: Matching | None = N
     )
 
 
-def _limiter(kyc: Kyc, matching: Matching) -> Callable[[User], Awaitable[None]]:
-    async def limit(user: User) -> None:
-        if user.account_number is None:
-            return
-        allowed = (await kyc.allowances())[user.kyc_level]
-        limits = RiskLimits(
-            max_order_notional_minor=_minor(allowed.order),
-            max_daily_notional_minor=_minor(allowed.daily),
-        )
-        most = matching.risk(user.account_number).max_open_orders
-        await matching.set_risk_limits(user.account_number, limits, max_open_orders=most)
+def goods(base: Base, matching: Matching, units: Units) -> Part:
+    """Returns warehouse receipts.
 
-    return limit
+    Args:
+        base: What it builds on.
+        matching: The core, where the goods are balances.
+        units: Tells in which unit a commodity is counted.
+    """
+    receipts = Receipts(base.database, matching, base.clock, base.ids, units)
+    return Part(
+        servicers=[ReceiptServicer(receipts, base.pager)],
+        components=[Periodic("receipts", _RECEIPTS_S, receipts.run)],
+    )
 
 
-def _minor(amount: Decimal | None) -> int:
-    return 0 if amount is None else int(amount * _CASH)
+def _forgetter(base: Base) -> Callable[[User], Awaitable[None]]:
+    async def forget(user: User) -> None:
+        base.grants.forget(user.id)
+
+    return forget

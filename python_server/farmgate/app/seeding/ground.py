@@ -38,10 +38,12 @@ class Seed:
     Attributes:
         name: Under which it is remembered as done.
         plant: Adds what is missing of it.
+        is_behind: Whether it is planted behind the start, when the others are.
     """
 
     name: str
     plant: Callable[[Ground], Awaitable[None]]
+    is_behind: bool = False
 
 
 def address(name: str) -> str:

@@ -12,5 +12,9 @@ async def plant(ground: Ground) -> None:
     rows = []
     for entry in listings:
         number = await ground.matching.define_instrument(entry.with_assets(assets))
-        rows.append({**entry.description, "number": number})
+        tick = entry.rules["tick_size_micro"]
+        rows.append({
+            **entry.description, "number": number, "tick_size_micro": tick,
+            "currency": entry.quote_asset,
+        })  # fmt: skip
     await ground.base.database.write(lambda tx: store.add(tx, catalogue.commodity_rows(), rows))

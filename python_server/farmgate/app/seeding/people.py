@@ -13,7 +13,7 @@ from farmgate.auth.tables import credentials
 from farmgate.ports.ids import ulid_bytes
 from farmgate.trading.facade import TradingAccounts
 from farmgate.users.facade import NewUser, User
-from farmgate.users.tables import users
+from farmgate.users.tables import accounts, users
 
 _CASH_MINOR: Final = 1_000_000 * 10_000
 _COMMODITY_MINOR: Final = 60_000 * 1_000
@@ -92,6 +92,9 @@ async def _added(ground: Ground, person: Person, passwords: Passwords) -> User:
     def add(transaction: Connection) -> User:
         user = base.users.add(transaction, new, user_id=user_id, account_id=account_id, now=now)
         _finish(transaction, user_id, password_hash, person.kyc_level, now)
+        if person.name in MAKERS:
+            own = accounts.update().where(accounts.c.user_id == user_id)
+            transaction.execute(own.values(has_own_limits=True))
         return user
 
     return await base.database.write(add)

@@ -111,6 +111,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Registration is switched off. Code FAILED_PRECONDITION."""
     REASON_STREAM_TICKET_INVALID: _Reason.ValueType  # 116
     """The stream ticket was used before or its time has run out. Code UNAUTHENTICATED."""
+    REASON_MAIL_TOKEN_INVALID: _Reason.ValueType  # 117
+    """The token from an e-mail is unknown, used or expired. Code FAILED_PRECONDITION."""
+    REASON_MFA_ENROLLMENT_REQUIRED: _Reason.ValueType  # 118
+    """The caller's role needs a second factor, which is not set up. Metadata: role. Code PERMISSION_DENIED."""
+    REASON_KEY_NETWORK: _Reason.ValueType  # 119
+    """The API key may not be used from the caller's address. Metadata: ip. Code PERMISSION_DENIED."""
+    REASON_KEY_LIMIT: _Reason.ValueType  # 120
+    """The caller has as many API keys as a user may have. Metadata: maximum. Code RESOURCE_EXHAUSTED."""
     REASON_KYC_LEVEL_REQUIRED: _Reason.ValueType  # 200
     """The caller's KYC level is too low. Metadata: level, actual. Code FAILED_PRECONDITION."""
     REASON_KYC_LIMIT_EXCEEDED: _Reason.ValueType  # 201
@@ -451,6 +459,14 @@ REASON_REGISTRATION_CLOSED: Reason.ValueType  # 115
 """Registration is switched off. Code FAILED_PRECONDITION."""
 REASON_STREAM_TICKET_INVALID: Reason.ValueType  # 116
 """The stream ticket was used before or its time has run out. Code UNAUTHENTICATED."""
+REASON_MAIL_TOKEN_INVALID: Reason.ValueType  # 117
+"""The token from an e-mail is unknown, used or expired. Code FAILED_PRECONDITION."""
+REASON_MFA_ENROLLMENT_REQUIRED: Reason.ValueType  # 118
+"""The caller's role needs a second factor, which is not set up. Metadata: role. Code PERMISSION_DENIED."""
+REASON_KEY_NETWORK: Reason.ValueType  # 119
+"""The API key may not be used from the caller's address. Metadata: ip. Code PERMISSION_DENIED."""
+REASON_KEY_LIMIT: Reason.ValueType  # 120
+"""The caller has as many API keys as a user may have. Metadata: maximum. Code RESOURCE_EXHAUSTED."""
 REASON_KYC_LEVEL_REQUIRED: Reason.ValueType  # 200
 """The caller's KYC level is too low. Metadata: level, actual. Code FAILED_PRECONDITION."""
 REASON_KYC_LIMIT_EXCEEDED: Reason.ValueType  # 201

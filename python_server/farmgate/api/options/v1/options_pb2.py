@@ -26,7 +26,7 @@ from farmgate.api.types.v1 import types_pb2 as farmgate_dot_api_dot_types_dot_v1
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%farmgate/api/options/v1/options.proto\x12\x17\x66\x61rmgate.api.options.v1\x1a!farmgate/api/types/v1/types.proto\x1a google/protobuf/descriptor.proto\"\xee\x05\n\x06\x41\x63\x63\x65ss\x12:\n\x08\x61udience\x18\x01 \x01(\x0e\x32(.farmgate.api.options.v1.Access.Audience\x12*\n\x05roles\x18\x02 \x03(\x0e\x32\x1b.farmgate.api.types.v1.Role\x12<\n\townership\x18\x03 \x01(\x0e\x32).farmgate.api.options.v1.Access.Ownership\x12;\n\x16\x62ypass_ownership_roles\x18\x04 \x03(\x0e\x32\x1b.farmgate.api.types.v1.Role\x12\x15\n\rkyc_level_min\x18\x05 \x01(\r\x12\r\n\x05scope\x18\x06 \x01(\t\x12\x0f\n\x07mutates\x18\x07 \x01(\x08\x12\x1d\n\x15\x63\x61lls_per_hour_per_ip\x18\x08 \x01(\r\x12\x46\n\x0bidempotency\x18\t \x01(\x0e\x32\x31.farmgate.api.options.v1.Access.IdempotencyKeeper\x12\x1d\n\x15\x61\x63\x63\x65pts_stream_ticket\x18\n \x01(\x08\"e\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x16\n\x12\x41UDIENCE_SIGNED_IN\x10\x02\x12\x12\n\x0e\x41UDIENCE_ROLES\x10\x03\"j\n\tOwnership\x12\x19\n\x15OWNERSHIP_UNSPECIFIED\x10\x00\x12\x11\n\rOWNERSHIP_OWN\x10\x01\x12\x13\n\x0fOWNERSHIP_PARTY\x10\x02\x12\x1a\n\x16OWNERSHIP_ORGANIZATION\x10\x03\"q\n\x11IdempotencyKeeper\x12\"\n\x1eIDEMPOTENCY_KEEPER_UNSPECIFIED\x10\x00\x12\x1b\n\x17IDEMPOTENCY_KEEPER_CORE\x10\x01\x12\x1b\n\x17IDEMPOTENCY_KEEPER_NONE\x10\x02:Q\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x1f.farmgate.api.options.v1.Access:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%farmgate/api/options/v1/options.proto\x12\x17\x66\x61rmgate.api.options.v1\x1a!farmgate/api/types/v1/types.proto\x1a google/protobuf/descriptor.proto\"\x8b\x06\n\x06\x41\x63\x63\x65ss\x12:\n\x08\x61udience\x18\x01 \x01(\x0e\x32(.farmgate.api.options.v1.Access.Audience\x12*\n\x05roles\x18\x02 \x03(\x0e\x32\x1b.farmgate.api.types.v1.Role\x12<\n\townership\x18\x03 \x01(\x0e\x32).farmgate.api.options.v1.Access.Ownership\x12;\n\x16\x62ypass_ownership_roles\x18\x04 \x03(\x0e\x32\x1b.farmgate.api.types.v1.Role\x12\x15\n\rkyc_level_min\x18\x05 \x01(\r\x12\r\n\x05scope\x18\x06 \x01(\t\x12\x0f\n\x07mutates\x18\x07 \x01(\x08\x12\x1d\n\x15\x63\x61lls_per_hour_per_ip\x18\x08 \x01(\r\x12\x46\n\x0bidempotency\x18\t \x01(\x0e\x32\x31.farmgate.api.options.v1.Access.IdempotencyKeeper\x12\x1d\n\x15\x61\x63\x63\x65pts_stream_ticket\x18\n \x01(\x08\x12\x1b\n\x13\x61llowed_without_mfa\x18\x0b \x01(\x08\"e\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x16\n\x12\x41UDIENCE_SIGNED_IN\x10\x02\x12\x12\n\x0e\x41UDIENCE_ROLES\x10\x03\"j\n\tOwnership\x12\x19\n\x15OWNERSHIP_UNSPECIFIED\x10\x00\x12\x11\n\rOWNERSHIP_OWN\x10\x01\x12\x13\n\x0fOWNERSHIP_PARTY\x10\x02\x12\x1a\n\x16OWNERSHIP_ORGANIZATION\x10\x03\"q\n\x11IdempotencyKeeper\x12\"\n\x1eIDEMPOTENCY_KEEPER_UNSPECIFIED\x10\x00\x12\x1b\n\x17IDEMPOTENCY_KEEPER_CORE\x10\x01\x12\x1b\n\x17IDEMPOTENCY_KEEPER_NONE\x10\x02:Q\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x1f.farmgate.api.options.v1.Access:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'farmgate.api.options.v1.opt
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESS']._serialized_start=136
-  _globals['_ACCESS']._serialized_end=886
-  _globals['_ACCESS_AUDIENCE']._serialized_start=562
-  _globals['_ACCESS_AUDIENCE']._serialized_end=663
-  _globals['_ACCESS_OWNERSHIP']._serialized_start=665
-  _globals['_ACCESS_OWNERSHIP']._serialized_end=771
-  _globals['_ACCESS_IDEMPOTENCYKEEPER']._serialized_start=773
-  _globals['_ACCESS_IDEMPOTENCYKEEPER']._serialized_end=886
+  _globals['_ACCESS']._serialized_end=915
+  _globals['_ACCESS_AUDIENCE']._serialized_start=591
+  _globals['_ACCESS_AUDIENCE']._serialized_end=692
+  _globals['_ACCESS_OWNERSHIP']._serialized_start=694
+  _globals['_ACCESS_OWNERSHIP']._serialized_end=800
+  _globals['_ACCESS_IDEMPOTENCYKEEPER']._serialized_start=802
+  _globals['_ACCESS_IDEMPOTENCYKEEPER']._serialized_end=915
 # @@protoc_insertion_point(module_scope)

@@ -115,6 +115,7 @@ class Access(_message.Message):
     CALLS_PER_HOUR_PER_IP_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_FIELD_NUMBER: _builtins.int
     ACCEPTS_STREAM_TICKET_FIELD_NUMBER: _builtins.int
+    ALLOWED_WITHOUT_MFA_FIELD_NUMBER: _builtins.int
     audience: Global___Access.Audience.ValueType
     """Who may call the method at all."""
     ownership: Global___Access.Ownership.ValueType
@@ -133,6 +134,8 @@ class Access(_message.Message):
     """Who keeps the promise of the idempotency key."""
     accepts_stream_ticket: _builtins.bool
     """Whether a stream ticket is accepted in place of an access token."""
+    allowed_without_mfa: _builtins.bool
+    """Whether somebody whose role needs a second factor may call it before there is one."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Role.ValueType]:
         """Roles that may call it when the audience is AUDIENCE_ROLES."""
@@ -154,10 +157,11 @@ class Access(_message.Message):
         calls_per_hour_per_ip: _builtins.int = ...,
         idempotency: Global___Access.IdempotencyKeeper.ValueType = ...,
         accepts_stream_ticket: _builtins.bool = ...,
+        allowed_without_mfa: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts_stream_ticket", b"accepts_stream_ticket", "audience", b"audience", "bypass_ownership_roles", b"bypass_ownership_roles", "calls_per_hour_per_ip", b"calls_per_hour_per_ip", "idempotency", b"idempotency", "kyc_level_min", b"kyc_level_min", "mutates", b"mutates", "ownership", b"ownership", "roles", b"roles", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts_stream_ticket", b"accepts_stream_ticket", "allowed_without_mfa", b"allowed_without_mfa", "audience", b"audience", "bypass_ownership_roles", b"bypass_ownership_roles", "calls_per_hour_per_ip", b"calls_per_hour_per_ip", "idempotency", b"idempotency", "kyc_level_min", b"kyc_level_min", "mutates", b"mutates", "ownership", b"ownership", "roles", b"roles", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
