@@ -1,6 +1,6 @@
 """Turns announcements into notifications, each once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -31,9 +31,13 @@ class Dispatch:
         users: Who has which role.
         clock: Tells the time.
         ids: Names notifications.
+        told: Is called when people were told something.
     """
 
-    def __init__(self, database: Database, users: Users, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, users: Users, clock: Clock, ids: Ids, told: Callable[[], None]
+    ) -> None:
+        self._told = told
         self._database = database
         self._users = users
         self._clock = clock
@@ -43,6 +47,7 @@ class Dispatch:
         """Works off all that was announced."""
         while await self._database.read(lambda tx: outbox.oldest(tx, 1)):
             await self._database.write(self._batch)
+            self._told()
 
     async def purge(self) -> None:
         """Removes what expired and what was read long ago."""
