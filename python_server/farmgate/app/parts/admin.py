@@ -15,7 +15,9 @@ from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.statistics import Counter, Statistics
 from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
+from farmgate.app.parts.notifications import operators_feed
 from farmgate.app.revoking import Revoking
+from farmgate.notifications.operator_events import OperatorEvents
 from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History, TradeChanges
 
@@ -53,9 +55,10 @@ def part(
     trades = TradeControls(changes, database, users, clock, ids)
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
+    feed = operators_feed(base)
     return Part(
         servicers=[
-            AdminServicer(people, statistics, base.pager),
+            AdminServicer(people, statistics, OperatorEvents(database, feed), base.pager),
             AuditServicer(database, base.pager),
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
@@ -63,5 +66,6 @@ def part(
             OperationsServicer(
                 Operations(database, clock), Caching(base.caches, database), base.pager
             ),
-        ]
+        ],
+        components=[feed],
     )

@@ -12,6 +12,7 @@ from farmgate.app.parts.blockchain import Opened
 from farmgate.db.outbox import Announcement, announce
 from farmgate.jobs.feed import Feed
 from farmgate.jobs.periodic import Periodic
+from farmgate.notifications import operator_store
 from farmgate.notifications.courier import Postman, WebhookCourier
 from farmgate.notifications.dispatch import Dispatch
 from farmgate.notifications.logic import Inbox, Preferences
@@ -88,7 +89,16 @@ def streams(base: Base) -> Part:
 
 def _feed(base: Base) -> Feed:
     """Returns what tells streams of new notifications: by the bus at once, else when it looks."""
-    feed = Feed("notifications", lambda: base.database.read(last_sequence))
+    return _poked(base, Feed("notifications", lambda: base.database.read(last_sequence)))
+
+
+def operators_feed(base: Base) -> Feed:
+    """Returns what tells streams of new events for operators."""
+    newest = operator_store.last_sequence
+    return _poked(base, Feed("operator events", lambda: base.database.read(newest)))
+
+
+def _poked(base: Base, feed: Feed) -> Feed:
     base.bus.listen(_TOPIC, lambda _: feed.poke())
     return feed
 
