@@ -257,6 +257,7 @@ class Endpoint:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_ABORT_S):
                         await refusals.abort(context, refusal, call.request_id)
+                return
             raise
         finally:
             guard.close()
