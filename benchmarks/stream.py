@@ -8,6 +8,7 @@ they get them without. Trades are never conflated, so that what is missing count
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -297,8 +298,9 @@ async def ends(made: list[Reader]) -> dict[str, int]:
 async def _end(one: Reader) -> str:
     try:
         async with asyncio.timeout(30):
-            while await one.call.read() is not grpc.aio.EOF:
-                pass
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                while await one.call.read() is not grpc.aio.EOF:
+                    pass
             details = dict(await one.call.trailing_metadata() or ())
     except TimeoutError:
         return "open"
