@@ -301,7 +301,7 @@ async def _end(one: Reader) -> str:
             with contextlib.suppress(grpc.aio.AioRpcError):
                 while await one.call.read() is not grpc.aio.EOF:
                     pass
-            details = dict(await one.call.trailing_metadata() or ())
+            details = dict(tuple(await one.call.trailing_metadata() or ()))
     except TimeoutError:
         return "open"
     if b"SLOW_CONSUMER" in details.get("grpc-status-details-bin", b""):

@@ -55,6 +55,6 @@ async def test_who_does_not_read_is_ended(api: Api, monkeypatch: pytest.MonkeyPa
                 count += 1
         assert await lazy.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "too slowly" in await lazy.details()
-        ended = dict(await lazy.trailing_metadata())
+        ended = dict(tuple(await lazy.trailing_metadata()))
         assert b"SLOW_CONSUMER" in ended["grpc-status-details-bin"]
         assert 0 < count < EVENTS
