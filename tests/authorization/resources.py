@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.protobuf import json_format
@@ -17,11 +17,11 @@ from support import SignedIn, move_outside
 
 _BY_NAME: Final = {method.path.rpartition(".")[2]: method for method in METHODS}
 SYMBOL: Final = "CORN-US2Y-TOL"
-NOBODYS: Final = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+_LATER: Final = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
 TERMS: Final = {
     "commodity_code": "CORN", "grade_code": "US-2-YELLOW", "quantity": "1900",
     "price": {"fixed_price": "4.6125"},
-    "delivery": {"start": "2026-06-01", "end": "2026-07-31", "location_code": "CHI"},
+    "delivery": {"start": _LATER, "end": _LATER, "location_code": "CHI"},
 }  # fmt: skip
 _GOODS: Final = {
     "commodity_code": "CORN", "grade_code": "US2Y", "location_code": "CHI", "quantity": "5000",
@@ -258,7 +258,8 @@ class World:
         return str(reply.receipt.receipt_id)
 
     async def _statement(self) -> str:
-        return NOBODYS
+        reply = await self.call("StatementService/ListStatements", self.owner)
+        return str(reply.statements[0].statement_id)
 
     async def _trade(self) -> str:
         await self.call(
