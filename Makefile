@@ -106,6 +106,10 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
 	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
 
+.PHONY: sbom
+sbom: $(VENV)/.synced ## List all components, Python's and Rust's, in target/sbom.json.
+	python scripts/generate_sbom.py
+
 TIMING_PAIRS ?= 2000
 
 .PHONY: test-timing
