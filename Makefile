@@ -113,6 +113,16 @@ STATES_SEED ?= 1
 contract-states: $(VENV)/.built ## Walk 500 times through the states of contracts, from a seed on.
 	STATES_WALKS=$(STATES_WALKS) STATES_SEED=$(STATES_SEED) python -m pytest -q -s tests/service/contracts/test_states.py
 
+.PHONY: sbom
+sbom: $(VENV)/.synced ## List all components, Python's and Rust's, in target/sbom.json.
+	python scripts/generate_sbom.py
+
+TIMING_PAIRS ?= 2000
+
+.PHONY: test-timing
+test-timing: $(VENV)/.built ## Time 2,000 pairs of refused sign-ins, of known and unknown addresses.
+	TEST_TIMING_PAIRS=$(TIMING_PAIRS) python -m pytest -q -s tests/service/auth/test_timing.py
+
 # What the core's correctness rests on, in its long forms. A stopped differential run goes on.
 DIFFERENTIAL_COMMANDS ?= 100000000
 PROPERTY_CASES ?= 50000
