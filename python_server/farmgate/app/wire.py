@@ -19,6 +19,7 @@ from farmgate.app.parts import (
     jobs,
     market,
     notifications,
+    proofs,
     trading,
     users,
 )
@@ -73,6 +74,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         market.part(base, matching, history, history_database),
         users.goods(base, matching, market.unit_of),
         blockchain.part(base, chain),
+        proofs.part(base, matching, history, history_database, people, chain),
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
         admin.part(base, matching, history, [contracts.count], levels.run),
