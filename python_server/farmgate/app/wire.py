@@ -20,6 +20,7 @@ from farmgate.app.parts import (
     market,
     notifications,
     proofs,
+    statements,
     trading,
     users,
 )
@@ -71,6 +72,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people),
         auth.part(base, accounts or levels, people.wallets),
         trading.part(base, matching, history, history_database, people),
+        statements.part(base, matching, history, people.members, contracts.open_count),
         market.part(base, matching, history, history_database),
         users.goods(base, matching, market.unit_of),
         blockchain.part(base, chain),
