@@ -86,11 +86,6 @@ class ChainAnchors:
         return sent.transaction_hash if sent is not None else ""
 
 
-def schedule() -> Part:
-    """Returns what a worker keeps: the job itself runs beside the core."""
-    return Part(schedules=[SCHEDULE])
-
-
 def part(
     base: Base, matching: Matching, history: History, history_database: Database, people: People,
     chain: Chain,
@@ -118,5 +113,4 @@ def part(
         servicers=[ProofServicer(proofs)],
         components=[Periodic("journal marks", _MARKS_S, proofs.mark)],
         jobs=[Job(CLOSE_DAYS, days.run)],
-        schedules=[SCHEDULE],
     )
