@@ -91,9 +91,9 @@ class Negotiation:
                 stated.MergeFrom(self._steps.found(connection, new.copy_of, actor).message())
                 stated.ClearField("sign_by")
             stated.MergeFrom(new.terms)
-            self._check(connection, stated)
             parties = (actor.user_id, new.counterparty_id)
             seller, buyer = parties if new.party == SELLER else parties[::-1]
+            self._check(connection, stated, seller)
             contract = Contract(
                 id=self._steps.ids.ulid(), number=store.next_number(connection), version=1,
                 revision=1, state=DRAFT, template_code=new.template_code, seller_id=seller,
@@ -209,7 +209,7 @@ class Negotiation:
             raise invalid("update_mask", "must name terms, such as price.fixed_price")
         stated = contract.message()
         mask.MergeMessage(wanted, stated, replace_message_field=True, replace_repeated_field=True)
-        self._check(connection, stated)
+        self._check(connection, stated, contract.seller_id)
         is_counter = contract.state == PENDING
         return self._steps.step(
             connection, contract, "contract.countered" if is_counter else "contract.updated", actor,
@@ -235,7 +235,7 @@ class Negotiation:
             stated.tolerance_pct = f"{values.decimal('contracts.tolerance_pct'):f}"
         if lacking := terms.missing(stated):
             raise DomainError("CONTRACT_INCOMPLETE", fields=", ".join(lacking))
-        self._check(connection, stated)
+        self._check(connection, stated, contract.seller_id)
         seller = self._check_counterparty(connection, contract.seller_id)
         buyer = self._check_counterparty(connection, contract.buyer_id)
         for user, name in ((seller, "seller"), (buyer, "buyer")):
@@ -271,11 +271,15 @@ class Negotiation:
             seller_deposit_minor=deposit(notional, seller_pct),
         )  # fmt: skip
 
-    def _check(self, connection: Connection, stated: Terms) -> None:
+    def _check(self, connection: Connection, stated: Terms, seller_id: str) -> None:
         terms.check(stated)
         code = stated.commodity_code
         if code and market.commodity(connection, code) is None:
             raise DomainError("NOT_FOUND", resource="commodity", id=code)
+        farm_id = stated.origin_farm_id
+        # Else anybody could bind, and see whether there is, somebody else's farm.
+        if farm_id and not self._steps.users.may_promise(connection, seller_id, farm_id):
+            raise DomainError("NOT_FOUND", resource="farm", id=farm_id)
 
     def _check_counterparty(self, connection: Connection, user_id: str) -> User:
         return eligible(self._steps.users.by_id(connection, user_id))
