@@ -28,7 +28,7 @@ from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
 from farmgate.market import store as market
 from farmgate.ports.unixfs import cid_of
-from farmgate.users.facade import User
+from farmgate.users.facade import User, Users
 
 M = TypeVar("M", bound=Serializable)
 _TRADING_ROLES = frozenset({"FARMER", "TRADER", "COOP_MANAGER"})
@@ -276,13 +276,22 @@ class Negotiation:
         code = stated.commodity_code
         if code and market.commodity(connection, code) is None:
             raise DomainError("NOT_FOUND", resource="commodity", id=code)
-        farm_id = stated.origin_farm_id
-        # Else anybody could bind, and see whether there is, somebody else's farm.
-        if farm_id and not self._steps.users.may_promise(connection, seller_id, farm_id):
-            raise DomainError("NOT_FOUND", resource="farm", id=farm_id)
+        check_farm(connection, self._steps.users, stated.origin_farm_id, seller_id)
 
     def _check_counterparty(self, connection: Connection, user_id: str) -> User:
         return eligible(self._steps.users.by_id(connection, user_id))
+
+
+def check_farm(connection: Connection, users: Users, farm_id: str, seller_id: str) -> None:
+    """Checks that a seller may promise what a farm grows.
+
+    Else anybody could bind somebody else's farm, and see whether there is one.
+
+    Raises:
+        DomainError: NOT_FOUND.
+    """
+    if farm_id and not users.may_promise(connection, seller_id, farm_id):
+        raise DomainError("NOT_FOUND", resource="farm", id=farm_id)
 
 
 def eligible(user: User | None) -> User:
