@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from farmgate.app.application import Application, assemble
 from farmgate.app.foundation import open_base
+from farmgate.app.parts import accounts as leaving
 from farmgate.app.parts import (
     admin,
     ai,
@@ -71,6 +72,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people),
         auth.part(base, accounts or levels, people.wallets),
         trading.part(base, matching, history, history_database, people),
+        leaving.part(base, matching, history_database, contracts.open_count),
         statements.part(base, matching, history, people.members, contracts.open_count),
         market.part(base, matching, history, history_database),
         users.goods(base, matching, market.unit_of),

@@ -73,6 +73,7 @@ KEYS: Final[dict[str, Key]] = {
     "contracts.deposit_timeout_h": Key(INT, "72", "Hours to bring a deposit after both signed.", 1, 720),
     "contracts.acceptance_days": Key(INT, "5", "Business days after which a statement counts as accepted.", 1, 60),
     "contracts.grace_days": Key(INT, "5", "Days after the window in which deliveries are still taken.", 0, 60),
+    "users.erase_after_d": Key(INT, "14", "Days from the closing of an account until its owner is forgotten.", 0, 365),
     "chain.required": Key(BOOL, "true", "Whether a contract waits for the chain before it is in force."),
     "ai.retrain_days": Key(INT, "7", "Days between two trainings of the models that forecast.", 1, 365),
     "ui.banner": Key(STRING, "", "A line that the web frontend shows to everybody.", 0, 500),
