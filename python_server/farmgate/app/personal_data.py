@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, select
 
-from farmgate.admin.tables import approvals
+from farmgate.admin.tables import approvals, reports
 from farmgate.ai.tables import ai_runs
 from farmgate.auth import tables as auth
 from farmgate.blockchain.tables import chain_operation_users, content_objects
@@ -194,6 +194,9 @@ _DEALINGS: Final = (
         _MONEY,
     ),
     _kept(approvals, _by(approvals, "requested_by", "approved_by"), _RECORD),
+    Personal(
+        reports, _by(reports, "requested_by"), KEPT, why=_RECORD, secrets=frozenset({"content"})
+    ),
     _kept(system_config, _by(system_config, "changed_by"), _RECORD),
     _kept(ai_runs, _by(ai_runs, "requested_by"), _RECORD),
     _kept(audit_log, _audited, "Each row is sealed with the hash of the one before."),

@@ -11,7 +11,7 @@ from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2
 from farmgate.app import wire
-from farmgate.app.parts import accounts, auth, core, statements, trading, users
+from farmgate.app.parts import accounts, admin, auth, core, statements, trading, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings
 from farmgate.ports.clock import Clock
@@ -134,6 +134,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             trading.part(base, matching, history, database, people),
             users.goods(base, matching, _unit_of),
             statements.part(base, matching, history, people.members, lambda _tx, _user: 0),
+            admin.part(base, matching, history, [], levels.run),
             accounts.part(base, matching, database, lambda _tx, user_id: bound.count(user_id)),
         ]
 

@@ -25,6 +25,7 @@ SELL, BUY = types_pb2.SIDE_SELL, types_pb2.SIDE_BUY
 DAILY = statements_pb2.STATEMENT_PERIOD_DAILY
 MONTHLY = statements_pb2.STATEMENT_PERIOD_MONTHLY
 USD_MINOR, BU_MINOR = 10_000, 1_000
+_PDF = statements_pb2.STATEMENT_FORMAT_PDF
 DAY_NS = 86_400 * 10**9
 
 
@@ -143,6 +144,9 @@ async def test_a_farmer_reads_on_the_statement_what_was_sold(books: Hall) -> Non
     assert statement.sha256 == recomputed(statement)
     text = await file_of(hall, farmer, statement.statement_id, statements_pb2.STATEMENT_FORMAT_JSON)
     assert hashlib.sha256(text).hexdigest() == statement.sha256
+    pages = [await file_of(hall, farmer, statement.statement_id, _PDF) for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert pages[0].startswith(b"%PDF-")
     table = await file_of(hall, farmer, statement.statement_id, 0)
     rows = list(csv.DictReader(io.StringIO(table.decode())))
     assert [row["kind"] for row in rows[:2]] == ["OPENING", "OPENING"]

@@ -10,10 +10,13 @@ from farmgate.admin.controls import Controls
 from farmgate.admin.operations import Operations
 from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
+from farmgate.admin.report_service import ReportServicer
+from farmgate.admin.reports import MAKE, PURGE, PURGE_SCHEDULE, Reports
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.statistics import Counter, Statistics
 from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
+from farmgate.jobs.kinds import Job
 from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History, TradeChanges
 
@@ -51,6 +54,7 @@ def part(
     trades = TradeControls(changes, database, users, clock, ids)
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
+    reports = Reports(database, history, matching, clock, ids, base.jobs)
     return Part(
         servicers=[
             AdminServicer(people, statistics, base.pager),
@@ -59,5 +63,13 @@ def part(
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
             MarketControlServicer(controls, trades),
             OperationsServicer(Operations(database, clock), base.pager),
-        ]
+            ReportServicer(reports, base.pager),
+        ],
+        jobs=[Job(MAKE, reports.make), Job(PURGE, reports.purge)],
+        schedules=work().schedules,
     )
+
+
+def work() -> Part:
+    """Returns when old reports are deleted, for the process that keeps schedules."""
+    return Part(schedules=[PURGE_SCHEDULE])
