@@ -110,6 +110,16 @@ soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC cli
 soak-ledger: $(VENV)/.built ## Kill core and projector 500 times in mid-load, and audit every time.
 	LEDGER_ROUNDS=500 python -m pytest -q -s tests/durability/test_conservation.py
 
+.PHONY: sbom
+sbom: $(VENV)/.synced ## List all components, Python's and Rust's, in target/sbom.json.
+	python scripts/generate_sbom.py
+
+TIMING_PAIRS ?= 2000
+
+.PHONY: test-timing
+test-timing: $(VENV)/.built ## Time 2,000 pairs of refused sign-ins, of known and unknown addresses.
+	TEST_TIMING_PAIRS=$(TIMING_PAIRS) python -m pytest -q -s tests/service/auth/test_timing.py
+
 # What the core's correctness rests on, in its long forms. A stopped differential run goes on.
 DIFFERENTIAL_COMMANDS ?= 100000000
 PROPERTY_CASES ?= 50000

@@ -83,7 +83,7 @@ def audited(folder: Path) -> tuple[list[AssetAudit], dict[int, list[tuple[str, i
 
 
 def test_nothing_is_made_or_lost_over_kills(tmp_path: Path) -> None:
-    """OPS-072: kill -9 of core and projector in mid-load, torn groups, lost snapshots."""
+    """LED-003: kill -9 of core and projector in mid-load, torn groups, lost snapshots."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)

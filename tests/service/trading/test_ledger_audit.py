@@ -61,7 +61,7 @@ async def bench(tmp_path: Path, any_database_url: str, clock: FakeClock) -> Asyn
 
 
 async def test_a_right_ledger_is_found_right(bench: Bench) -> None:
-    """OPS-070: balances of a real core, and the movements that led to them."""
+    """LED-001: balances of a real core, and the movements that led to them."""
     assert {one.asset for one in bench.found} == {"USD", "CORN"}
     await bench.audit().run()
     assert (bench.faults("core"), bench.faults("history")) == (0, 0)
@@ -80,7 +80,7 @@ async def test_a_right_ledger_is_found_right(bench: Bench) -> None:
     ],
 )
 async def test_a_wrong_balance_is_told_to_admins(bench: Bench, wrong: AssetAudit) -> None:
-    """OPS-071."""
+    """LED-002."""
     bench.found = [wrong, RIGHT._replace(asset="CORN")]
     await bench.audit().run()
     assert bench.faults("core") == 1
@@ -89,7 +89,7 @@ async def test_a_wrong_balance_is_told_to_admins(bench: Bench, wrong: AssetAudit
 
 
 async def test_movements_that_do_not_add_up_are_told(bench: Bench) -> None:
-    """OPS-071: one unit too much in one row of history; each row is looked at once."""
+    """LED-002: one unit too much in one row of history; each row is looked at once."""
     audit = bench.audit()
     await audit.run()
     entry = ledger_entries.c
