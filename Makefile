@@ -113,6 +113,10 @@ STATES_SEED ?= 1
 contract-states: $(VENV)/.built ## Walk 500 times through the states of contracts, from a seed on.
 	STATES_WALKS=$(STATES_WALKS) STATES_SEED=$(STATES_SEED) python -m pytest -q -s tests/service/contracts/test_states.py
 
+.PHONY: soak-ledger
+soak-ledger: $(VENV)/.built ## Kill core and projector 500 times in mid-load, and audit every time.
+	LEDGER_ROUNDS=500 python -m pytest -q -s tests/durability/test_conservation.py
+
 .PHONY: sbom
 sbom: $(VENV)/.synced ## List all components, Python's and Rust's, in target/sbom.json.
 	python scripts/generate_sbom.py
@@ -191,6 +195,10 @@ bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts agains
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
 	python benchmarks/jobs.py
+
+.PHONY: bench-ledger
+bench-ledger: $(VENV)/.built ## Measure the audit of a million accounts against the same sums by SQLite.
+	python benchmarks/ledger.py
 
 .PHONY: edge-config
 edge-config: $(VENV)/.built ## Render envoy/ for production.
