@@ -80,6 +80,12 @@ def actions() -> dict[str, Act]:
         "contest": lambda w: _call(
             w, w.logic.suspensions.contest, "buyer", w.matter(FORCE_MAJEURE), "it was not"
         ),
+    }  # fmt: skip
+    return found | _ends() | _of_both()
+
+
+def _ends() -> dict[str, Act]:
+    return {
         "default of seller": lambda w: _declare(w, "seller", SELLER),
         "default of buyer": lambda w: _declare(w, "buyer", BUYER),
         "late default": lambda w: _late(w, lambda: _declare(w, "buyer", SELLER)),
@@ -99,6 +105,10 @@ def actions() -> dict[str, Act]:
             w, lambda: _settle(w, "buyer", "FORCE_MAJEURE")
         ),
     }  # fmt: skip
+
+
+def _of_both() -> dict[str, Act]:
+    found: dict[str, Act] = {}
     for name, _ in SIDES:
         found |= {
             f"cancel {name}": lambda w, name=name: _cancel(w, name, "MUTUAL"),

@@ -27,6 +27,7 @@ from farmgate.contracts.performance_service import (
     WeighingServicer,
 )
 from farmgate.contracts.pricing_service import PricingServicer
+from farmgate.contracts.reminding import REMIND, REMIND_SCHEDULE, Reminding
 from farmgate.contracts.service import (
     ContractEventServicer,
     ContractServicer,
@@ -35,6 +36,7 @@ from farmgate.contracts.service import (
 )
 from farmgate.contracts.steps import Steps
 from farmgate.jobs.feed import Feed
+from farmgate.jobs.kinds import Job
 from farmgate.jobs.periodic import Periodic
 from farmgate.market import store as market_store
 from farmgate.ports.matching import Matching
@@ -92,7 +94,14 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
             Periodic("contracts", _TICK_S, performance.run),
             Periodic("transfers", _TICK_S, mover.run),
         ],
+        jobs=[Job(REMIND, Reminding(database, steps).run)],
+        schedules=work().schedules,
     )
+
+
+def work() -> Part:
+    """Returns when people are reminded, for the process that keeps schedules."""
+    return Part(schedules=[REMIND_SCHEDULE])
 
 
 def count(connection: Connection) -> dict[str, dict[str, int]]:
