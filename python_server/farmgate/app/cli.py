@@ -11,6 +11,7 @@ import typer
 from farmgate.app import process, up
 from farmgate.app.secrets import rotate_signing_key
 from farmgate.app.settings import Settings, SettingsError, load
+from farmgate.client import cli as client
 from farmgate.db import migrations
 from farmgate.db.engine import Database
 from farmgate.rpc.methods import sensitive_fields
@@ -18,12 +19,13 @@ from farmgate.telemetry import logs
 
 app = typer.Typer(
     name="farmgate",
-    help="The backend of an agricultural-commodity exchange. Settings come from the environment, "
-    "as FARMGATE_*, or from the file .env.",
+    help="The backend of an agricultural-commodity exchange, and a client of it. Settings come "
+    "from the environment, as FARMGATE_*, or from the file .env.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+client.add_to(app)
 _USAGE_ERROR = 2
 
 
