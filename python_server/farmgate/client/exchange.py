@@ -1,5 +1,6 @@
 """The client: all calls and streams, and what else the exchange offers by its parts."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -18,7 +19,7 @@ from farmgate.client.connection import Connection
 from farmgate.client.streams import Streams
 from farmgate.client.values import Rows
 
-_ADDRESS: Final = "127.0.0.1:50051"
+_ADDRESS: Final = os.environ.get("FARMGATE_ADDRESS", "127.0.0.1:50051")
 _DEMO_DOMAIN: Final = "farmgate.example"
 _DEMO_PASSWORD: Final = "Demo-Pass-2026!"  # noqa: S105 - Everybody's, and of the demonstration only.
 _PAGE: Final = 500

@@ -7,7 +7,16 @@ from typing import Final
 from farmgate.api.market.v1 import market_pb2, market_pb2_grpc
 from farmgate.api.trading.v1 import trading_pb2, trading_pb2_grpc
 from farmgate.client.connection import Connection
-from farmgate.client.values import Candle, Level, Market, OrderBook, PublicTrade, Rows, Ticker
+from farmgate.client.values import (
+    Candle,
+    Level,
+    Market,
+    OrderBook,
+    Point,
+    PublicTrade,
+    Rows,
+    Ticker,
+)
 
 _PAGE: Final = 500
 INTERVALS: Final = {"1m": 1, "5m": 2, "15m": 3, "30m": 4, "1h": 5, "4h": 6, "1d": 7, "1w": 8}
@@ -127,3 +136,25 @@ class MarketCalls(Connection):
             if not request.page_token:
                 break
         return Rows(found[:limit])
+
+    async def fetch_reference(self, series: str, limit: int = 5_000) -> Rows[Point]:
+        """Returns the values of a reference series, oldest first.
+
+        Raises:
+            FarmgateError: `NotFound`.
+        """
+        request = market_pb2.GetReferenceSeriesRequest(series_id=series, page_size=_PAGE)
+        found = Rows[Point]()
+        while len(found) < limit:
+            reply = await self.call(self._market.GetReferenceSeries, request)
+            found += [Point.of(one) for one in reply.points]
+            request.page_token = reply.next_page_token
+            if not request.page_token:
+                break
+        return Rows(found[:limit])
+
+    async def fetch_basis(self, symbol: str) -> market_pb2.GetBasisResponse:
+        """Returns the cash price of an instrument less its reference."""
+        request = market_pb2.GetBasisRequest(symbol=symbol)
+        reply: market_pb2.GetBasisResponse = await self.call(self._market.GetBasis, request)
+        return reply

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -157,6 +157,19 @@ class Candle:
             time_of(one.open_time), Decimal(one.open), Decimal(one.high), Decimal(one.low),
             Decimal(one.close), one.volume_lots, one.trade_count, one.complete,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of a reference series."""
+
+    date: date
+    value: Decimal
+
+    @classmethod
+    def of(cls, one: market_pb2.ReferencePoint) -> "Point":
+        """Returns the value of a message."""
+        return cls(date.fromisoformat(one.date), Decimal(one.value))
 
 
 @dataclass(frozen=True, slots=True)
