@@ -101,10 +101,10 @@ async def test_orders_are_entered_changed_followed_and_filled(
             order = await farm.create_order(symbol, "limit", "buy", 3, price)
             order = await farm.edit_order(order.id, amount=2, version=order.version)
             assert (order.amount, order.version) == (2, 2)
-            shown = await first(
-                farm.watch_order_book(symbol, 1), lambda one: one.bids[0].price == price
+            await first(
+                farm.watch_order_book(symbol, 1),
+                lambda one: (one.bids[0].price, one.bids[0].lots) == (price, 2),
             )
-            assert shown.bids[0].lots == 2
             balance = await other.fetch_balance()
             base = (await other.fetch_market(symbol)).base
             if balance.get(base) is None or not balance[base].free:
