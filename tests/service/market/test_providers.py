@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,7 @@ def settlement(day: str, ticks: int) -> DailySettlement:
         "settlement_ticks": ticks,
         "tier": "1",
     }
+    given |= {"settled_at": datetime(2026, 5, 29, 22, tzinfo=UTC)}
     fields = DailySettlement.__dataclass_fields__
     return DailySettlement(**{name: given.get(name, 0) for name in fields})
 
