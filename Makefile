@@ -174,6 +174,14 @@ bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts agains
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
 	python benchmarks/jobs.py
 
+.PHONY: bench-journal
+bench-journal: $(VENV)/.built ## Measure the journal in PostgreSQL against the one in files.
+	python benchmarks/journal.py
+
+.PHONY: failovers
+failovers: $(VENV)/.built ## Stop and kill the leading server 24 times, and look for false acknowledgements.
+	TEST_FAILOVERS=24 python -m pytest -q -s tests/durability/test_failover.py
+
 .PHONY: edge-config
 edge-config: $(VENV)/.built ## Render envoy/ for production.
 	$(BIN)/farmgate edge-config envoy

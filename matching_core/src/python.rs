@@ -9,6 +9,7 @@ mod engine;
 mod feeds;
 mod follower;
 mod reads;
+mod shared;
 mod simulation;
 mod trades;
 
@@ -75,6 +76,8 @@ mod _matching {
     use super::feeds::{PyMarketCursor, PyOrderCursor, PyWatcher};
     #[pymodule_export]
     use super::follower::PyFollower;
+    #[pymodule_export]
+    use super::shared::PyMirror;
     #[pymodule_export]
     use super::simulation::PySimulation;
     #[pymodule_export]

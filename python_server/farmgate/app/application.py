@@ -93,7 +93,8 @@ def assemble(base: Base, made: Sequence[Part]) -> Application:
     chain = _chain(base, idempotency, shared)
     router = Router(servicers, chain)
     services = {servicer.SERVICE.full_name for servicer in servicers}
-    server = GrpcServer(settings, router, chain.shapes, health, services)
+    farewells = [farewell for part in made for farewell in part.farewells]
+    server = GrpcServer(settings, router, chain.shapes, health, services, farewells)
     components: list[Component] = [
         Schema(base.database, may_upgrade=not settings.is_production),
         MetricsServer(base.metrics, host=settings.metrics_host, port=settings.metrics_port),

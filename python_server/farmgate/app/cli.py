@@ -73,6 +73,7 @@ def worker() -> None:
 @app.command()
 def project() -> None:
     """Follow the journal and write the history of trading."""
+    from farmgate.app.parts import core  # noqa: PLC0415 - Only this role needs them.
     from farmgate.market.facade import Calendars  # noqa: PLC0415 - Only this role needs them.
     from farmgate.trading.facade import CandleProjector, Projector  # noqa: PLC0415
 
@@ -89,9 +90,14 @@ def project() -> None:
     database = Database(settings.history_address, threads=1)
     descriptions = Database(settings.database_address, threads=1)
     candles = CandleProjector(database, Calendars(descriptions).of)
+    folder, mirrors = core.followed(settings)
+    for mirror in mirrors:
+        mirror.open()
     try:
-        Projector(database, settings.journal_dir, candles.step).run(lambda: stopping)
+        Projector(database, folder, candles.step).run(lambda: stopping)
     finally:
+        for mirror in mirrors:
+            mirror.close()
         descriptions.close()
         database.close()
 

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from farmgate.app.journal_settings import JournalSettings
 from farmgate.app.mistakes import mistyped, words
 from farmgate.app.production import not_for_production
 
@@ -42,7 +43,7 @@ class SettingsError(Exception):
         super().__init__(f"The settings have mistakes:\n{listed}")
 
 
-class Settings(BaseSettings):
+class Settings(JournalSettings, BaseSettings):
     """The settings of a process."""
 
     model_config = SettingsConfigDict(
@@ -299,7 +300,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as smtp://host:587")
         return value
 
-    @field_validator("database_url", "history_url", "jobs_url")
+    @field_validator("database_url", "history_url", "jobs_url", "journal_url")
     @classmethod
     def _check_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value():

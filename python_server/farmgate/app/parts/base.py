@@ -1,6 +1,6 @@
 """What modules build on, and what they bring."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -48,6 +48,7 @@ class Part:
         checks: What its health depends on.
         jobs: What it does in the background; a worker does those that need no core.
         schedules: When it does so by itself.
+        farewells: What is done first when the process is told to go, while it still answers.
     """
 
     servicers: Sequence[Servicer] = ()
@@ -55,3 +56,4 @@ class Part:
     checks: Sequence[Check] = ()
     jobs: Sequence[Job] = ()
     schedules: Sequence[Schedule] = ()
+    farewells: Sequence[Callable[[], Awaitable[None]]] = ()
