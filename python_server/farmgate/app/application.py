@@ -112,8 +112,15 @@ def _runner(base: Base, parts: Sequence[Part]) -> InProcess:
     has_all = base.settings.jobs_in_process
     bound = [job for part in parts for job in part.jobs if has_all or job.kind.queue.needs_core]
     schedules = [one for part in parts for one in part.schedules] if has_all else []
-    execution = Execution(base.database, base.clock, bound, "serve")
-    return InProcess(base.database, base.clock, execution, base.jobs, schedules)
+    settings = base.settings
+    # Servers beside each other do not take up what another one is at.
+    name = f"serve {settings.advertised_address}"[:64] if settings.shares_journal else "serve"
+    execution = Execution(base.database, base.clock, bound, name)
+
+    def may_work() -> bool:
+        return all(part.may_work() for part in parts)
+
+    return InProcess(base.database, base.clock, execution, base.jobs, schedules, may_work)
 
 
 def _chain(base: Base, idempotency: Idempotency, shared: Limiter | None = None) -> Collaborators:

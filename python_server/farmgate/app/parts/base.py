@@ -48,6 +48,7 @@ class Part:
         checks: What its health depends on.
         jobs: What it does in the background; a worker does those that need no core.
         schedules: When it does so by itself.
+        may_work: Tells whether jobs that need the core may be begun here now.
         farewells: What is done first when the process is told to go, while it still answers.
     """
 
@@ -56,4 +57,5 @@ class Part:
     checks: Sequence[Check] = ()
     jobs: Sequence[Job] = ()
     schedules: Sequence[Schedule] = ()
+    may_work: Callable[[], bool] = lambda: True
     farewells: Sequence[Callable[[], Awaitable[None]]] = ()

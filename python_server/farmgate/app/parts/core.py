@@ -57,6 +57,7 @@ def part(matching: Matching) -> Part:
     return Part(
         components=[matching],
         checks=[Check("matching core", is_required=True, probe=_core_probe(matching))],
+        may_work=lambda: matching.leadership.is_leading,
         farewells=[matching.leadership.hand_over],
     )
 
