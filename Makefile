@@ -179,6 +179,10 @@ bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of
 bench-journal: $(VENV)/.built ## Measure the journal in PostgreSQL against the one in files.
 	python benchmarks/journal.py
 
+.PHONY: test-production
+test-production: $(VENV)/.built test-tools ## Run the parts as in production, with ten rolling restarts under load.
+	TEST_RESTARTS=5 python -m pytest -q -s tests/production
+
 .PHONY: failovers
 failovers: $(VENV)/.built ## Stop and kill the leading server 24 times, and look for false acknowledgements.
 	TEST_FAILOVERS=24 python -m pytest -q -s tests/durability/test_failover.py
