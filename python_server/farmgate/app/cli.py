@@ -10,11 +10,9 @@ import typer
 
 from farmgate.app import process, up
 from farmgate.app.secrets import rotate_signing_key
-from farmgate.app.settings import Settings, SettingsError, load
+from farmgate.app.settings import SettingsError, load
 from farmgate.db import migrations
 from farmgate.db.engine import Database
-from farmgate.rpc.methods import sensitive_fields
-from farmgate.telemetry import logs
 
 app = typer.Typer(
     name="farmgate",
@@ -78,7 +76,7 @@ def project() -> None:
     from farmgate.trading.facade import CandleProjector, Projector  # noqa: PLC0415
 
     settings = load()
-    _log_to(settings)
+    process.observe(settings)
     stopping = False
 
     def stop(_number: int, _frame: object) -> None:
@@ -120,7 +118,7 @@ def bots_command() -> None:
     from farmgate.app.bots import run as trade  # noqa: PLC0415 - Only this role needs it.
 
     settings = load()
-    _log_to(settings)
+    process.observe(settings)
     trade(f"{settings.host}:{settings.grpc_port}")
 
 
@@ -144,10 +142,6 @@ def rotate_signing_key_command() -> None:
 def version() -> None:
     """Print the version."""
     typer.echo(metadata.version("farmgate"))
-
-
-def _log_to(settings: Settings) -> None:
-    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
 
 
 def _fail(words: str) -> NoReturn:

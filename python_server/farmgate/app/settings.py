@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from farmgate.app.journal_settings import JournalSettings
 from farmgate.app.mistakes import mistyped, words
 from farmgate.app.production import not_for_production
+from farmgate.app.telemetry_settings import TelemetrySettings
 
 PREFIX: Final = "FARMGATE_"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -43,7 +44,7 @@ class SettingsError(Exception):
         super().__init__(f"The settings have mistakes:\n{listed}")
 
 
-class Settings(JournalSettings, BaseSettings):
+class Settings(JournalSettings, TelemetrySettings, BaseSettings):
     """The settings of a process."""
 
     model_config = SettingsConfigDict(
@@ -267,15 +268,6 @@ class Settings(JournalSettings, BaseSettings):
     )
     rate_streams_per_user: Count = Field(
         default=10, description="Streams a user, or an address without one, may have open."
-    )
-
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
-        description="Lowest level that is logged.",
-    )
-    log_file: Path | None = Field(
-        default=None, description="File of the log, rotated; unset means standard error."
     )
 
     @field_validator("trusted_proxies", "web_origins", mode="before")

@@ -16,8 +16,6 @@ from farmgate.health.facade import Check
 from farmgate.market.stream_service import MarketEventServicer, MarketStreamServicer
 from farmgate.ports.clock import SystemClock
 from farmgate.ports.watching import JournalFailure, Watching
-from farmgate.rpc.methods import sensitive_fields
-from farmgate.telemetry import logs
 from farmgate.trading.accounts import Readable
 from farmgate.trading.stream_service import OrderEventServicer, OrderStreamServicer
 
@@ -39,7 +37,7 @@ class _Watched:
 
 def run(settings: Settings) -> None:
     """Serves streams until asked to go."""
-    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    process.observe(settings)
     process.run_application(build(settings))
 
 

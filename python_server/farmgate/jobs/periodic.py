@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from farmgate.errors import DomainError
+from farmgate.telemetry import sentry
 from farmgate.telemetry.logs import logger
 
 _log = logger(__name__)
@@ -50,4 +51,5 @@ class Periodic:
                     _log.warning("periodic work failed", work=self._name, exc_info=error)
             except Exception as error:  # noqa: BLE001 - The work must outlive its failures.
                 _log.warning("periodic work failed", work=self._name, exc_info=error)
+                sentry.report(error, work=self._name)
             await asyncio.sleep(self._interval_s)
