@@ -50,7 +50,6 @@ def configure(dsn: str, *, environment: str, release: str, sensitive: Iterable[s
         release=f"farmgate@{release}",
         sample_rate=_SAMPLE_RATE,
         max_breadcrumbs=_BREADCRUMBS_MAX,
-        send_default_pii=False,
         include_local_variables=False,
         include_source_context=False,
         default_integrations=False,

@@ -1,13 +1,13 @@
 """The journal of the matching core in the database, for servers that share it.
 
-Revision 0150.
+Revision 0180.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0150"
-down_revision = "0124"
+revision = "0180"
+down_revision = "0141"
 branch_labels = None
 depends_on = None
 
