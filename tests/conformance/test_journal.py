@@ -45,7 +45,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
 
 
 async def test_what_was_acknowledged_is_there_again(kept: Kept) -> None:
-    """OPS-011, OPS-070."""
+    """OPS-011, OPS-170."""
     async with kept.open() as matching:
         await trade(matching, 20)
         await matching.caught_up()
@@ -61,7 +61,7 @@ async def test_what_was_acknowledged_is_there_again(kept: Kept) -> None:
 
 
 async def test_sequences_have_no_gap_and_groups_form_a_chain(kept: Kept) -> None:
-    """OPS-070."""
+    """OPS-170."""
     async with kept.open() as matching:
         await trade_fast(matching, 500)
         await trade(matching, 10, first=500)
@@ -73,7 +73,7 @@ async def test_sequences_have_no_gap_and_groups_form_a_chain(kept: Kept) -> None
 
 
 async def test_first_answers_outlive_a_restart(kept: Kept) -> None:
-    """OPS-010, OPS-070."""
+    """OPS-010, OPS-170."""
     message = session_message(SELLER, 3)
     async with kept.open() as matching:
         first = matching.session_reply(await matching.order_session(SELLER, message))
@@ -89,7 +89,7 @@ async def test_first_answers_outlive_a_restart(kept: Kept) -> None:
 
 
 async def test_streams_resume_by_sequence_after_a_restart(kept: Kept) -> None:
-    """OPS-070."""
+    """OPS-170."""
     async with kept.open() as matching:
         await trade(matching, 10)
         await matching.caught_up()
@@ -104,7 +104,7 @@ async def test_streams_resume_by_sequence_after_a_restart(kept: Kept) -> None:
 
 
 async def test_a_second_process_on_the_folder_does_not_start(kept: Kept) -> None:
-    """OPS-009, OPS-070."""
+    """OPS-009, OPS-170."""
     from farmgate.ports.matching import JournalFailure  # noqa: PLC0415 - Beside its use.
 
     async with kept.open():
@@ -115,7 +115,7 @@ async def test_a_second_process_on_the_folder_does_not_start(kept: Kept) -> None
 
 @pytest.mark.postgres
 async def test_a_lost_copy_grows_back_from_the_rows(postgres_url: str, tmp_path: Path) -> None:
-    """OPS-071."""
+    """OPS-171."""
     url = prepared(postgres_url)
     folder = tmp_path / "a"
     async with sharing(folder, url) as matching:
@@ -137,7 +137,7 @@ async def test_a_lost_copy_grows_back_from_the_rows(postgres_url: str, tmp_path:
 
 @pytest.mark.postgres
 async def test_rows_are_the_frames_of_the_files(postgres_url: str, tmp_path: Path) -> None:
-    """OPS-070: one form, so a journal can be moved and checked by the same means."""
+    """OPS-170: one form, so a journal can be moved and checked by the same means."""
     url = prepared(postgres_url)
     async with sharing(tmp_path / "a", url) as matching:
         await trade(matching, 10)

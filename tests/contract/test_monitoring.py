@@ -30,13 +30,13 @@ def promtool(*arguments: str) -> None:
 
 
 def test_rules_ring_when_they_must_and_only_then() -> None:
-    """OPS-092."""
+    """OPS-192."""
     promtool("check", "rules", "rules.yml")
     promtool("test", "rules", "tests.yml")
 
 
 def test_every_rule_is_tried() -> None:
-    """OPS-092."""
+    """OPS-192."""
     tests = yaml.safe_load((ROOT / "monitoring/tests.yml").read_text())["tests"]
     for is_ringing in (True, False):
         tried = {
@@ -49,7 +49,7 @@ def test_every_rule_is_tried() -> None:
 
 
 def test_the_configuration_names_what_compose_runs() -> None:
-    """OPS-092."""
+    """OPS-192."""
     found = yaml.safe_load((ROOT / "monitoring/prometheus.yml").read_text())
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     targets = [
@@ -62,7 +62,7 @@ def test_the_configuration_names_what_compose_runs() -> None:
 
 
 def test_the_dashboard_is_up_to_date() -> None:
-    """OPS-093."""
+    """OPS-193."""
     committed = DASHBOARD["TARGET"].read_text()
     assert committed == DASHBOARD["document"](), "run `make docs`"
 
@@ -70,7 +70,7 @@ def test_the_dashboard_is_up_to_date() -> None:
 async def test_figures_that_are_asked_for_are_there(
     make_settings, accounts: FakeAccounts, clock
 ) -> None:
-    """OPS-093."""
+    """OPS-193."""
     asked = set(FIGURE.findall((ROOT / "monitoring/rules.yml").read_text()))
     asked |= set(FIGURE.findall(DASHBOARD["document"]()))
     async with running(wire.build(make_settings(), accounts=accounts, clock=clock)) as api:

@@ -121,7 +121,7 @@ def fail_over(leader: Rival, other: Rival, *, is_killed: bool) -> float:
 def test_another_server_leads_and_the_old_one_acknowledges_nothing(
     rivals: list[Rival], tmp_path: Path
 ) -> None:
-    """OPS-072, OPS-073: stopped and killed leaders; every acknowledged order is there once."""
+    """OPS-172, OPS-173: stopped and killed leaders; every acknowledged order is there once."""
 
     def leading() -> bool:
         return any(one.acknowledged() for one in rivals)

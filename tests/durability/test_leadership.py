@@ -35,7 +35,7 @@ def url(postgres_url: str) -> str:
 async def test_a_follower_shows_what_the_leader_made_and_takes_nothing(
     url: str, tmp_path: Path
 ) -> None:
-    """OPS-074."""
+    """OPS-174."""
     async with (
         sharing(tmp_path / "a", url, address="a:1") as leader,
         sharing(tmp_path / "b", url, address="b:1", leads=False) as follower,
@@ -52,7 +52,7 @@ async def test_a_follower_shows_what_the_leader_made_and_takes_nothing(
 
 
 async def test_a_leader_that_goes_hands_over(url: str, tmp_path: Path) -> None:
-    """OPS-075."""
+    """OPS-175."""
     async with (
         sharing(tmp_path / "a", url, lease_ms=60_000) as leader,
         sharing(tmp_path / "b", url, leads=False, lease_ms=60_000) as follower,
@@ -71,7 +71,7 @@ async def test_a_leader_that_goes_hands_over(url: str, tmp_path: Path) -> None:
 
 
 async def test_a_deposed_leader_writes_nothing(url: str, tmp_path: Path) -> None:
-    """OPS-073: the epoch is checked in the transaction of the group."""
+    """OPS-173: the epoch is checked in the transaction of the group."""
     async with sharing(tmp_path / "a", url, lease_ms=60_000) as leader:
         await trade(leader, 2)
         sequence = leader.statistics()["durable_sequence"]
@@ -92,7 +92,7 @@ async def test_a_deposed_leader_writes_nothing(url: str, tmp_path: Path) -> None
 
 
 async def test_a_group_that_collides_is_not_acknowledged(url: str, tmp_path: Path) -> None:
-    """OPS-073: the key of a row is a second fence."""
+    """OPS-173: the key of a row is a second fence."""
     async with sharing(tmp_path / "a", url) as leader:
         await trade(leader, 1)
         following = leader.statistics()["durable_sequence"] + 1
@@ -104,7 +104,7 @@ async def test_a_group_that_collides_is_not_acknowledged(url: str, tmp_path: Pat
 
 
 async def test_those_who_only_follow_have_a_copy_of_their_own(url: str, tmp_path: Path) -> None:
-    """OPS-076: streams and history, without the server's folder."""
+    """OPS-176: streams and history, without the server's folder."""
     folder = tmp_path / "copy"
     folder.mkdir()
     mirrors = [Mirror(folder, url), Mirror(folder, url)]
@@ -130,7 +130,7 @@ async def test_those_who_only_follow_have_a_copy_of_their_own(url: str, tmp_path
 
 
 def test_a_copy_of_another_journal_ends_the_server(url: str, tmp_path: Path) -> None:
-    """OPS-077: rows that were changed, or a database that was put back, are noticed."""
+    """OPS-177: rows that were changed, or a database that was put back, are noticed."""
     said = tmp_path / "a.log"
 
     def start() -> subprocess.Popen[bytes]:
@@ -155,7 +155,7 @@ def test_a_copy_of_another_journal_ends_the_server(url: str, tmp_path: Path) -> 
 async def test_a_lost_database_is_told_at_once_and_trading_goes_on_when_it_is_back(
     tmp_path: Path,
 ) -> None:
-    """OPS-078: stopped as a whole, so that connections stay and nothing answers."""
+    """OPS-178: stopped as a whole, so that connections stay and nothing answers."""
     cluster = Cluster.find()
     assert cluster, "scripts/install-test-tools installs PostgreSQL."
     with cluster.running() as own:

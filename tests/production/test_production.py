@@ -42,7 +42,7 @@ def _call(stack: Stack, method: str, path: str, token: str, body: object = None)
 
 
 def test_a_trade_from_end_to_end(stack: Stack) -> None:
-    """OPS-080: orders by the leader, history by the projector, both through Envoy."""
+    """OPS-180: orders by the leader, history by the projector, both through Envoy."""
     seller, buyer = stack.token("farmer.jan"), stack.token("trader.meridian")
     sold = _call(
         stack, "POST", "/v1/trading/orders", seller, _order("SIDE_SELL", 3, "10.2875")
@@ -90,7 +90,7 @@ def test_a_trade_from_end_to_end(stack: Stack) -> None:
     ],
 )
 def test_a_server_may_not_change_what_was_written(stack: Stack, statement: str) -> None:
-    """OPS-081: with the rights of its role in the database."""
+    """OPS-181: with the rights of its role in the database."""
     url = stack.servers[0].environment["FARMGATE_DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as connection:
         if statement.startswith("GRANT"):
@@ -103,7 +103,7 @@ def test_a_server_may_not_change_what_was_written(stack: Stack, statement: str) 
 
 
 def test_a_server_that_follows_names_the_leader(stack: Stack) -> None:
-    """OPS-074."""
+    """OPS-174."""
     leader = stack.leader()
     assert leader
     follower = next(one for one in stack.servers if one is not leader)
@@ -181,7 +181,7 @@ class Load:
 
 
 def test_servers_restart_one_after_the_other_and_no_call_fails(stack: Stack) -> None:
-    """OPS-082, OPS-075: under load by REST and gRPC, the leader among them."""
+    """OPS-182, OPS-175: under load by REST and gRPC, the leader among them."""
     load = Load(stack)
     seller, buyer = stack.token("farmer.jan"), stack.token("trader.meridian")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -210,7 +210,7 @@ def test_servers_restart_one_after_the_other_and_no_call_fails(stack: Stack) -> 
 
 
 def test_another_server_takes_over_from_one_that_is_killed(stack: Stack) -> None:
-    """OPS-072: as callers see it, through Envoy."""
+    """OPS-172: as callers see it, through Envoy."""
     wait_until(lambda: stack.leader() is not None, "A leader", 30)
     leader = stack.leader()
     assert isinstance(leader, Server)

@@ -11,14 +11,14 @@ MEMORY = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 2097152 kB\n"
 
 
 def test_a_disk_with_little_room_is_not_well(tmp_path: Path) -> None:
-    """OPS-094."""
+    """OPS-194."""
     assert disk(tmp_path, free_mib_min=0).endswith("MiB free")
     with pytest.raises(Unwell, match="MiB free"):
         disk(tmp_path, free_mib_min=10**9)
 
 
 def test_memory_is_that_of_the_container_where_it_has_less(tmp_path: Path) -> None:
-    """OPS-094."""
+    """OPS-194."""
     file = tmp_path / "meminfo"
     file.write_text(MEMORY)
     assert memory(file, tmp_path) == "2048 MiB of 4096 MiB free"

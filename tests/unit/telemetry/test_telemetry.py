@@ -32,7 +32,7 @@ def restored() -> Iterator[None]:
 
 
 def test_logs_rotate_whole_lines_of_json(tmp_path: Path, restored: None) -> None:
-    """OPS-090."""
+    """OPS-190."""
     file = tmp_path / "logs" / "server.log"
     logs.configure(level="INFO", file=file, sensitive=("iban",), file_bytes_max=4_000)
     log = logs.logger("test")
@@ -52,7 +52,7 @@ def test_logs_rotate_whole_lines_of_json(tmp_path: Path, restored: None) -> None
 
 
 def test_exceptions_are_one_line_without_secrets(tmp_path: Path, restored: None) -> None:
-    """OPS-090."""
+    """OPS-190."""
     file = tmp_path / "server.log"
     logs.configure(level="INFO", file=file)
     words = f"postgresql://exchange:hunter2@host/name with {TOKEN}"
@@ -108,7 +108,7 @@ def inbox() -> Iterator[Inbox]:
 
 
 def test_a_fault_is_reported_without_what_people_sent(inbox: Inbox) -> None:
-    """OPS-091."""
+    """OPS-191."""
     dsn = f"http://key@127.0.0.1:{inbox.server_port}/1"
     sentry.configure(dsn, environment="production", release="1.2.3")
     fault = caught(RuntimeError(f"no such row for {TOKEN}"))
@@ -125,7 +125,7 @@ def test_a_fault_is_reported_without_what_people_sent(inbox: Inbox) -> None:
 
 
 def test_nothing_is_reported_without_an_address(inbox: Inbox) -> None:
-    """OPS-091."""
+    """OPS-191."""
     sentry.configure("", environment="production", release="1.2.3")
     sentry.report(RuntimeError("nobody hears"), request_id="r-2")
     sentry.close()
