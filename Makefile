@@ -173,6 +173,10 @@ bench-peers: ## Measure the core beside other engines on the same workloads.
 bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an echo server.
 	python benchmarks/entry.py
 
+.PHONY: bench-stream
+bench-stream: $(VENV)/.built ## Measure streams with many readers, and with readers who take nothing.
+	python benchmarks/stream.py $(BENCH_FLAGS)
+
 .PHONY: bench-boundary
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py

@@ -20,6 +20,7 @@ _MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 _METADATA_BYTES_MAX: Final = 16 * 1024
 _PING_INTERVAL_MS: Final = 300_000
 _PING_STRIKES: Final = 2
+_WRITE_BUFFER_BYTES: Final = 16 * 1024
 # With several processes on one port, clients must connect anew to find a new one. Streams that
 # are open then go on.
 _CONNECTION_AGE_MS: Final = 600_000
@@ -117,6 +118,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS),
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),
+        # What a stream's reader has not taken, held for it in this process.
+        ("grpc.http2.write_buffer_size", _WRITE_BUFFER_BYTES),
         ("grpc.so_reuseport", int(settings.reuse_port)),
     ]
     if settings.reuse_port:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from farmgate.app.seeding import (
     alerts,
     books,
+    estates,
     forecasts,
     grades,
     history,
@@ -27,6 +28,7 @@ SEEDS: Final = (
     Seed("places", places.plant),
     Seed("grades", grades.plant),
     Seed("people", people.plant),
+    Seed("estates", estates.plant),
     Seed("books", books.plant),
     Seed("alerts", alerts.plant),
     Seed("history", history.plant, is_behind=True),
