@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from farmgate.app.seeding import (
     alerts,
+    announcements,
     books,
     estates,
     forecasts,
@@ -31,6 +32,7 @@ SEEDS: Final = (
     Seed("estates", estates.plant),
     Seed("books", books.plant),
     Seed("alerts", alerts.plant),
+    Seed("announcements", announcements.plant),
     Seed("history", history.plant, is_behind=True),
     Seed("forecasts", forecasts.plant, is_behind=True),
 )
