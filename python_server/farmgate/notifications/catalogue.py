@@ -120,6 +120,7 @@ KINDS: Final[dict[str, Kind]] = {
     "system.announcement": Kind(INFO, "{title}", "{body}", "ie"),
     "webhook.disabled": Kind(WARN, "Webhook disabled", "The webhook to {url} failed too long and was disabled.", "ie"),
     "admin.chain_stalled": Kind(CRITICAL, "Chain operation stalled", "Operation {operation_id} has waited for an hour.", "ie", is_urgent=True),
+    "admin.job_dead": Kind(CRITICAL, "Job {kind} given up", "Job {job_id} failed for good: {error}", "ie", is_urgent=True),
     "admin.trade_review": Kind(WARN, "Review of trade {trade_id}", "A party of trade {trade_id} in {symbol} asks for its review: {reason}", "ie"),
     "admin.kyc_queue": Kind(INFO, "KYC case waiting", "A case for level {level} waits for review.", "i"),
     "admin.config_changed": Kind(WARN, "{key} changed", "{key} is now {value}: {reason}", "ie"),
