@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from farmgate.app.application import Application, assemble
 from farmgate.app.foundation import open_base
+from farmgate.app.parts import accounts as leaving
 from farmgate.app.parts import (
     admin,
     ai,
@@ -17,14 +18,16 @@ from farmgate.app.parts import (
     contracts,
     core,
     jobs,
+    ledger,
     market,
     notifications,
+    proofs,
     statements,
     trading,
     users,
 )
 from farmgate.app.parts.base import Base, Part
-from farmgate.app.parts.prices import CandlePrices
+from farmgate.app.parts.prices import forecast_prices
 from farmgate.app.seeding.ground import Ground
 from farmgate.app.seeding.runner import Seeding
 from farmgate.app.settings import Settings
@@ -71,14 +74,17 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people),
         auth.part(base, accounts or levels, people.wallets),
         trading.part(base, matching, history, history_database, people),
+        leaving.part(base, matching, history_database, contracts.open_count),
+        ledger.part(base, matching, history),
         statements.part(base, matching, history, people.members, contracts.open_count),
         market.part(base, matching, history, history_database),
         users.goods(base, matching, market.unit_of),
         blockchain.part(base, chain),
+        proofs.part(base, matching, history, history_database, people, chain),
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
         admin.part(base, matching, history, [contracts.count], levels.run),
-        ai.part(base, CandlePrices(base.database, history_database)),
+        ai.part(base, forecast_prices(base.database, history_database)),
         jobs.work(base),
         market.work(base),
     ]
