@@ -2,9 +2,10 @@
 
 use super::{
     ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, BLOCK_TRADE, CANCEL_ORDER, CHANGE_TRADE,
-    DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32,
-    OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE,
-    SET_RISK_LIMITS, SET_SWITCH, TRANSFER, has_extras, is_plain,
+    DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, DEFINE_INSTRUMENT_3, EXTRAS, KEYED, MASS_CANCEL,
+    NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET,
+    RecordError, SET_PHASE, SET_PRICE_LIMITS, SET_RISK_LIMITS, SET_SWITCH, TRANSFER,
+    UPDATE_INSTRUMENT, has_extras, is_plain,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
 use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
@@ -122,8 +123,18 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
             amount: reader.i64()?,
             key: reader.key()?,
         },
-        DEFINE_INSTRUMENT => Command::DefineInstrument(Box::new(decode_instrument(reader)?)),
-        DEFINE_INSTRUMENT_2 => Command::DefineInstrument(Box::new(decode_instrument_2(reader)?)),
+        code @ (DEFINE_INSTRUMENT | DEFINE_INSTRUMENT_2 | DEFINE_INSTRUMENT_3) => {
+            Command::DefineInstrument(Box::new(decode_any_instrument(reader, code)?))
+        }
+        UPDATE_INSTRUMENT => {
+            let code = reader.u8()?;
+            Command::UpdateInstrument(Box::new(decode_any_instrument(reader, code)?))
+        }
+        SET_PRICE_LIMITS => Command::SetPriceLimits {
+            instrument: InstrumentNumber(reader.u32()?),
+            low: PriceTicks(reader.i64()?),
+            high: PriceTicks(reader.i64()?),
+        },
         SET_PHASE => {
             let phase = reader.numbered(Phase::from_number)?;
             Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
@@ -274,6 +285,22 @@ fn decode_instrument_2(reader: &mut Reader<'_>) -> Result<InstrumentSpec, Record
     if is_plain(&spec) { Err(RecordError) } else { Ok(spec) }
 }
 
+fn decode_instrument_3(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
+    let code = Some(reader.u8()?).filter(|code| *code != DEFINE_INSTRUMENT_3);
+    let spec = decode_any_instrument(reader, code.ok_or(RecordError)?)?;
+    let limited = InstrumentSpec { position_limit_lots: reader.i64()?, ..spec };
+    if limited.position_limit_lots == 0 { Err(RecordError) } else { Ok(limited) }
+}
+
+fn decode_any_instrument(reader: &mut Reader<'_>, code: u8) -> Result<InstrumentSpec, RecordError> {
+    match code {
+        DEFINE_INSTRUMENT => decode_instrument(reader),
+        DEFINE_INSTRUMENT_2 => decode_instrument_2(reader),
+        DEFINE_INSTRUMENT_3 => decode_instrument_3(reader),
+        _ => Err(RecordError),
+    }
+}
+
 fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
     let kind = reader.numbered(InstrumentKind::from_number)?;
     let phase = reader.numbered(Phase::from_number)?;
@@ -309,6 +336,7 @@ fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordEr
         allocation: Allocation::Fifo,
         fifo_percent: 0,
         share_min_lots: 0,
+        position_limit_lots: 0,
     })
 }
 

@@ -14,7 +14,7 @@ impl Reference {
     pub(super) fn best(&self, number: InstrumentNumber, side: Side) -> Option<PriceTicks> {
         let mut orders = self.in_book_order_of(number).into_iter();
         let best = orders.find(|open| {
-            open.order.instrument == number && open.order.side == side && open.waits_since.is_none()
+            open.order.instrument == number && open.order.side == side && self.may_trade(open)
         });
         best.map(|open| open.order.price)
     }
@@ -24,7 +24,7 @@ impl Reference {
         let reaches = |other: &&Open| {
             other.order.instrument == open.order.instrument
                 && other.order.side != open.order.side
-                && other.waits_since.is_none()
+                && self.may_trade(other)
                 && match open.order.side {
                     Side::Buy => other.order.price <= open.order.price,
                     Side::Sell => other.order.price >= open.order.price,
@@ -35,6 +35,16 @@ impl Reference {
             .filter(reaches)
             .map(|other| other.id)
             .collect()
+    }
+
+    /// Tells whether an order is in the book and not on the near side of the day's limits.
+    pub(super) fn may_trade(&self, open: &Open) -> bool {
+        let spec = self.spec(open.order.instrument);
+        let inside = match open.order.side {
+            Side::Buy => open.order.price <= spec.limit_high,
+            Side::Sell => open.order.price >= spec.limit_low,
+        };
+        open.waits_since.is_none() && inside
     }
 
     pub(super) fn find(&self, id: OrderId) -> usize {
@@ -87,10 +97,10 @@ impl Reference {
     pub(super) fn work(&mut self, mut incoming: Open, may_rest: bool) -> Outcome {
         let number = incoming.order.instrument;
         let mut cancelled = None;
-        if !self.spec(number).phase.is_call() {
+        if self.spec(number).phase == Phase::Open {
             cancelled = self.trade(&mut incoming, may_rest);
         }
-        if self.spec(number).phase.is_call() {
+        if self.spec(number).phase != Phase::Open {
             for id in self.opposite(&incoming) {
                 let at = self.find(id);
                 if incoming.remaining == 0 || cancelled.is_some() {

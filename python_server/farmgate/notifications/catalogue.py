@@ -57,6 +57,8 @@ KINDS: Final[dict[str, Kind]] = {
     "trade.corrected": Kind(CRITICAL, "Trade {trade_id} corrected", "Trade {trade_id} in {symbol} was corrected: {reason}", is_urgent=True),
     "trade.block_reported": Kind(INFO, "Block of {symbol} waits for you", "Somebody reports {lots} lots of {symbol} at {price}: {side}. Report the same to make it a trade.", "iw"),
     "market.halted": Kind(CRITICAL, "{symbol} halted", "Trading in {symbol} was halted: {reason}", "iw", is_urgent=True),
+    "market.instrument_listed": Kind(INFO, "{symbol} is listed", "{symbol} can be traded.", "iw"),
+    "market.price_limit_hit": Kind(WARN, "{symbol} at its limit", "{symbol} settled at {price}, its limit {limit}; tomorrow's limits are wider.", "iw"),
     "market.resumed": Kind(INFO, "{symbol} resumed", "Trading in {symbol} goes on.", "iw"),
     "alert.triggered": Kind(INFO, "{symbol}: {condition} {threshold}", "{symbol} is at {value}. {note}", "iew"),
     "contract.proposed": Kind(INFO, "Contract {number} proposed", "{counterparty} proposes contract {number}: {summary}."),

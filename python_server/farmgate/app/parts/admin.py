@@ -7,13 +7,16 @@ from farmgate.admin.announcements import Announcements
 from farmgate.admin.configuration import Apply, Configuration
 from farmgate.admin.control_service import MarketControlServicer
 from farmgate.admin.controls import Controls
+from farmgate.admin.instrument_service import InstrumentServicer
 from farmgate.admin.operations import Operations
 from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
+from farmgate.admin.settlements import Settlements
 from farmgate.admin.statistics import Counter, Statistics
 from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
+from farmgate.market.facade import DayLimits, Listings
 from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History, TradeChanges
 
@@ -46,6 +49,15 @@ def part(
 
     keys = ("kyc.level1_order", "kyc.level1_daily", "kyc.level2_daily")
     apply: dict[str, Apply] = {"trading.enabled": trading, **dict.fromkeys(keys, limits)}
+    listings = Listings(matching, database, clock)
+
+    async def instruments(_value: str) -> None:
+        await listings.follow_settings()
+
+    followed = (
+        "maker_bps", "taker_bps", "band_pct", "volatility_auction_s", "market_protection_ticks",
+    )  # fmt: skip
+    apply |= {f"trading.{name}": instruments for name in followed}
     configuration = Configuration(database, clock, apply)
     changes = TradeChanges(matching, history)
     trades = TradeControls(changes, database, users, clock, ids)
@@ -58,6 +70,11 @@ def part(
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
             MarketControlServicer(controls, trades),
+            InstrumentServicer(
+                listings,
+                Settlements(DayLimits(matching, database, clock), database, clock, ids),
+                base.pager,
+            ),
             OperationsServicer(Operations(database, clock), base.pager),
         ]
     )
