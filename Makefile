@@ -58,6 +58,7 @@ docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_settings_doc.py
 	PYTHONPATH=python_server python scripts/generate_openapi.py
 	python scripts/generate_postman.py
+	PYTHONPATH=python_server python scripts/generate_authorization_doc.py
 
 .PHONY: up
 up: $(VENV)/.built ## Build and run the whole exchange on this machine until Ctrl-C.

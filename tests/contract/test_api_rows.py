@@ -127,6 +127,8 @@ POST /v1/receipts/{receipt_id}/cancel users.CancelReceipt
 GET /v1/wallet/holds users.ListHolds
 GET /v1/wallet/statements users.ListStatements
 GET /v1/wallet/statements/{statement_id} users.GetStatement
+GET /v1/wallet/statements/{statement_id}/file users.DownloadStatement
+GET /v1/wallet/confirmations/{trade_date} users.GetTradeConfirmation
 PATCH /v1/users/me/profile users.UpdateMyProfile
 GET /v1/wallet/balances users.GetBalances
 GET /v1/wallet/ledger users.ListLedger

@@ -19,6 +19,7 @@ from farmgate.app.parts import (
     jobs,
     market,
     notifications,
+    statements,
     trading,
     users,
 )
@@ -70,6 +71,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people),
         auth.part(base, accounts or levels, people.wallets),
         trading.part(base, matching, history, history_database, people),
+        statements.part(base, matching, history, people.members, contracts.open_count),
         market.part(base, matching, history, history_database),
         users.goods(base, matching, market.unit_of),
         blockchain.part(base, chain),

@@ -130,6 +130,15 @@ def is_bound(connection: Connection, user_id: str) -> bool:
     )
 
 
+def open_count(connection: Connection, user_id: str) -> int:
+    """Returns how many contracts bind a user: those that are not drafts and have not ended."""
+    table = contracts.c
+    is_party = (table.seller_id == user_id) | (table.buyer_id == user_id)
+    query = select(func.count()).select_from(contracts)
+    is_open = table.state.not_in((*ENDED, "DRAFT"))
+    return connection.execute(query.where(is_party, is_open)).scalar() or 0
+
+
 def of_farm(connection: Connection, farm_id: str, commodity: str) -> list[Contract]:
     """Returns the open contracts over the harvest of a farm."""
     table = contracts.c

@@ -39,8 +39,9 @@ CONTRACTS: Final = Queue("contracts", concurrency=2, needs_core=True)
 CHAIN: Final = Queue("chain", concurrency=2)
 FORECASTS: Final = Queue("forecasts", concurrency=1)
 REPORTS: Final = Queue("reports", concurrency=2)
+ACCOUNTS: Final = Queue("accounts", concurrency=1, needs_core=True)
 QUEUES: Final = {
-    one.name: one for one in (DEFAULT, MAIL, PRICES, CONTRACTS, CHAIN, FORECASTS, REPORTS)
+    one.name: one for one in (DEFAULT, MAIL, PRICES, CONTRACTS, CHAIN, FORECASTS, REPORTS, ACCOUNTS)
 }
 
 

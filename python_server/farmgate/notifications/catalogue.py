@@ -55,6 +55,7 @@ KINDS: Final[dict[str, Kind]] = {
     "trade.executed": Kind(SUCCESS, "{side} {lots} lots of {symbol}", "{lots} lots of {symbol} at {price}.", "iw"),
     "trade.busted": Kind(CRITICAL, "Trade {trade_id} busted", "Trade {trade_id} in {symbol} was undone: {reason}", is_urgent=True),
     "trade.corrected": Kind(CRITICAL, "Trade {trade_id} corrected", "Trade {trade_id} in {symbol} was corrected: {reason}", is_urgent=True),
+    "trade.confirmation": Kind(INFO, "Your trades of {date}", "{count} trades of {date} are confirmed; the statement of the day is drawn up."),
     "trade.block_reported": Kind(INFO, "Block of {symbol} waits for you", "Somebody reports {lots} lots of {symbol} at {price}: {side}. Report the same to make it a trade.", "iw"),
     "market.halted": Kind(CRITICAL, "{symbol} halted", "Trading in {symbol} was halted: {reason}", "iw", is_urgent=True),
     "market.instrument_listed": Kind(INFO, "{symbol} is listed", "{symbol} can be traded.", "iw"),

@@ -5,6 +5,18 @@ from typing import Final
 MICRO_DECIMALS: Final = 6
 CASH_DECIMALS: Final = 4
 COMMODITY_DECIMALS: Final = 3
+# Codes of cash are ISO 4217; a commodity's names its grade and place, such as CORN.US2Y.CHI.
+_CASH_CODE_LENGTH: Final = 3
+
+
+def is_cash(asset: str) -> bool:
+    """Returns whether an asset is money."""
+    return len(asset) == _CASH_CODE_LENGTH
+
+
+def scale_of(asset: str) -> int:
+    """Returns how many decimals the minor unit of an asset stands for."""
+    return CASH_DECIMALS if is_cash(asset) else COMMODITY_DECIMALS
 
 
 def decimal(value: int, scale: int, keep: int) -> str:

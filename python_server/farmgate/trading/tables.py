@@ -11,6 +11,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -184,4 +185,29 @@ withdrawals: Final = Table(
     CheckConstraint("state IN ('PENDING', 'DONE', 'REFUSED')", name="state_is_known"),
     Index(None, "account", "asset", "day"),
     Index(None, "state", "created_at"),
+)
+
+# Statements of account as they were drawn up. Their lines are history; the hash holds them to it.
+account_statements: Final = Table(
+    "account_statements",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("account", BigInteger, nullable=False),
+    Column("period", SmallInteger, nullable=False),
+    Column("start_date", String(10), nullable=False),
+    Column("end_date", String(10), nullable=False),
+    # Journal sequence of the last line.
+    Column("through_sequence", BigInteger, nullable=False),
+    # Totals at its end by asset, in minor units, as JSON.
+    Column("closing", Text, nullable=False),
+    # Opening, closing and fees by asset, as JSON.
+    Column("balances", Text, nullable=False),
+    Column("line_count", Integer, nullable=False),
+    Column("trade_count", Integer, nullable=False),
+    Column("open_contract_count", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("account", "period", "start_date"),
+    Index(None, "account", "through_sequence"),
+    Index(None, "period", "start_date"),
 )

@@ -1,7 +1,5 @@
 """The gRPC face of the trading account's money: the core decides, history tells."""
 
-from typing import Final
-
 from farmgate.api.users.v1 import users_pb2
 from farmgate.errors import DomainError, invalid
 from farmgate.ports.matching import Matching
@@ -14,15 +12,6 @@ from farmgate.trading.funds import Funds, Moved
 from farmgate.trading.history import History
 from farmgate.trading.messages import timestamp
 
-# Codes of cash are ISO 4217; a commodity's names its grade and place, such as CORN.US2Y.CHI.
-_CASH_CODE_LENGTH: Final = 3
-
-
-def scale_of(asset: str) -> int:
-    """Returns how many decimals the minor unit of an asset stands for."""
-    is_cash = len(asset) == _CASH_CODE_LENGTH
-    return rules.CASH_DECIMALS if is_cash else rules.COMMODITY_DECIMALS
-
 
 def minor_units(text: str, asset: str) -> int:
     """Returns a positive amount in minor units.
@@ -30,7 +19,7 @@ def minor_units(text: str, asset: str) -> int:
     Raises:
         DomainError: INVALID_ARGUMENT.
     """
-    scale = scale_of(asset)
+    scale = rules.scale_of(asset)
     whole, _, fraction = text.partition(".")
     if whole.startswith("-") or not (whole + fraction).strip("0"):
         raise invalid("amount", "must be more than 0")
@@ -96,7 +85,7 @@ class WalletServicer(Servicer):
         reply = users_pb2.ListLedgerResponse(sequence=sequence)
         for row in rows[:limit]:
             code = codes[row.asset - 1]
-            scale = scale_of(code)
+            scale = rules.scale_of(code)
             reply.entries.add(
                 entry_id=f"{row.sequence}-{row.position}",
                 sequence=row.sequence,
@@ -149,7 +138,7 @@ class WalletServicer(Servicer):
     def _check_cash(self, asset: str) -> None:
         if asset not in self._matching.assets():
             raise DomainError("NOT_FOUND", resource="asset", id=asset)
-        if len(asset) != _CASH_CODE_LENGTH:
+        if not rules.is_cash(asset):
             raise invalid("asset", "must be a currency; goods go in and out by warehouse receipts")
 
 
@@ -158,7 +147,7 @@ def _moved(moved: Moved) -> users_pb2.AssetBalance:
 
 
 def _balance(asset: str, total: int, held: int) -> users_pb2.AssetBalance:
-    scale = scale_of(asset)
+    scale = rules.scale_of(asset)
     return users_pb2.AssetBalance(
         asset=asset,
         total=rules.decimal(total, scale, scale),

@@ -11,7 +11,7 @@ from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2
 from farmgate.app import wire
-from farmgate.app.parts import auth, core, trading, users
+from farmgate.app.parts import auth, core, statements, trading, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings
 from farmgate.ports.clock import Clock
@@ -36,6 +36,7 @@ class Hall:
         self.levels = parts["levels"]
         self.funds = parts["funds"]
         self.receipts = parts["receipts"]
+        self.history = parts["database"]
 
     async def person(self, level: int = 2, role: int = types_pb2.ROLE_FARMER) -> SignedIn:
         """Registers somebody of a level."""
@@ -129,6 +130,7 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             auth.part(base, levels, people.wallets),
             trading.part(base, matching, history, database, people),
             users.goods(base, matching, _unit_of),
+            statements.part(base, matching, history, people.members, lambda _tx, _user: 0),
         ]
 
     async with running(wire.build(settings, clock=clock, parts=parts)) as api:

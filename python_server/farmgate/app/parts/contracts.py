@@ -100,6 +100,11 @@ def count(connection: Connection) -> dict[str, dict[str, int]]:
     return {"contracts": store.counts(connection)}
 
 
+def open_count(connection: Connection, user_id: str) -> int:
+    """Returns how many contracts bind a user."""
+    return store.open_count(connection, user_id)
+
+
 def _is_party(connection: Connection, contract_id: str, user_id: str) -> bool:
     contract = store.contract(connection, contract_id)
     return contract is not None and bool(contract.party(user_id))

@@ -24,13 +24,15 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from farmgate.api.options.v1 import options_pb2 as farmgate_dot_api_dot_options_dot_v1_dot_options__pb2
+from farmgate.api.types.v1 import types_pb2 as farmgate_dot_api_dot_types_dot_v1_dot_types__pb2
 from farmgate.api.users.v1 import users_pb2 as farmgate_dot_api_dot_users_dot_v1_dot_users__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&farmgate/api/users/v1/statements.proto\x12\x15\x66\x61rmgate.api.users.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%farmgate/api/options/v1/options.proto\x1a!farmgate/api/users/v1/users.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x01\n\x0b\x42\x61lanceHold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x31\n\x06reason\x18\x05 \x01(\x0e\x32!.farmgate.api.users.v1.HoldReason\x12\x11\n\treference\x18\x06 \x01(\t\x12\x31\n\x06status\x18\x07 \x01(\x0e\x32!.farmgate.api.users.v1.HoldStatus\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf2\x01\n\x10ListHoldsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x16\n\x05\x61sset\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x30\x12;\n\x06reason\x18\x04 \x01(\x0e\x32!.farmgate.api.users.v1.HoldReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x36\n\naccount_id\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([0-9A-HJKMNP-TV-Z]{26})?$\x12\x14\n\x0cmin_sequence\x18\x06 \x01(\x04\"q\n\x11ListHoldsResponse\x12\x31\n\x05holds\x18\x01 \x03(\x0b\x32\".farmgate.api.users.v1.BalanceHold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"Q\n\x10StatementBalance\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\x0f\n\x07opening\x18\x02 \x01(\t\x12\x0f\n\x07\x63losing\x18\x03 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x04 \x01(\t\"\xb7\x01\n\rStatementLine\x12-\n\tpost_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.farmgate.api.users.v1.LedgerEntryKind\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\"\x93\x03\n\x10\x41\x63\x63ountStatement\x12\x14\n\x0cstatement_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x36\n\x06period\x18\x03 \x01(\x0e\x32&.farmgate.api.users.v1.StatementPeriod\x12\x12\n\nstart_date\x18\x04 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x05 \x01(\t\x12\x39\n\x08\x62\x61lances\x18\x06 \x03(\x0b\x32\'.farmgate.api.users.v1.StatementBalance\x12\x33\n\x05lines\x18\x07 \x03(\x0b\x32$.farmgate.api.users.v1.StatementLine\x12\x13\n\x0btrade_count\x18\x08 \x01(\r\x12\x1b\n\x13open_contract_count\x18\t \x01(\r\x12\x0e\n\x06sha256\x18\n \x01(\t\x12\x14\n\x0c\x64ocument_cid\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xce\x01\n\x15ListStatementsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12@\n\x06period\x18\x03 \x01(\x0e\x32&.farmgate.api.users.v1.StatementPeriodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x36\n\naccount_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([0-9A-HJKMNP-TV-Z]{26})?$\"n\n\x16ListStatementsResponse\x12;\n\nstatements\x18\x01 \x03(\x0b\x32\'.farmgate.api.users.v1.AccountStatement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x13GetStatementRequest\x12\x39\n\x0cstatement_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$\"R\n\x14GetStatementResponse\x12:\n\tstatement\x18\x01 \x01(\x0b\x32\'.farmgate.api.users.v1.AccountStatement*\xae\x01\n\nHoldReason\x12\x1b\n\x17HOLD_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11HOLD_REASON_ORDER\x10\x01\x12 \n\x1cHOLD_REASON_CONTRACT_DEPOSIT\x10\x02\x12\x1a\n\x16HOLD_REASON_WITHDRAWAL\x10\x03\x12\x17\n\x13HOLD_REASON_DISPUTE\x10\x04\x12\x15\n\x11HOLD_REASON_ADMIN\x10\x05*u\n\nHoldStatus\x12\x1b\n\x17HOLD_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12HOLD_STATUS_ACTIVE\x10\x01\x12\x18\n\x14HOLD_STATUS_CONSUMED\x10\x02\x12\x18\n\x14HOLD_STATUS_RELEASED\x10\x03*m\n\x0fStatementPeriod\x12 \n\x1cSTATEMENT_PERIOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16STATEMENT_PERIOD_DAILY\x10\x01\x12\x1c\n\x18STATEMENT_PERIOD_MONTHLY\x10\x02\x32\xe7\x03\n\x10StatementService\x12\x89\x01\n\tListHolds\x12\'.farmgate.api.users.v1.ListHoldsRequest\x1a(.farmgate.api.users.v1.ListHoldsResponse\")\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/wallet/holds\x12\x9d\x01\n\x0eListStatements\x12,.farmgate.api.users.v1.ListStatementsRequest\x1a-.farmgate.api.users.v1.ListStatementsResponse\".\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/wallet/statements\x12\xa6\x01\n\x0cGetStatement\x12*.farmgate.api.users.v1.GetStatementRequest\x1a+.farmgate.api.users.v1.GetStatementResponse\"=\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02&\x12$/v1/wallet/statements/{statement_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&farmgate/api/users/v1/statements.proto\x12\x15\x66\x61rmgate.api.users.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%farmgate/api/options/v1/options.proto\x1a!farmgate/api/types/v1/types.proto\x1a!farmgate/api/users/v1/users.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x01\n\x0b\x42\x61lanceHold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x31\n\x06reason\x18\x05 \x01(\x0e\x32!.farmgate.api.users.v1.HoldReason\x12\x11\n\treference\x18\x06 \x01(\t\x12\x31\n\x06status\x18\x07 \x01(\x0e\x32!.farmgate.api.users.v1.HoldStatus\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf2\x01\n\x10ListHoldsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x16\n\x05\x61sset\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x30\x12;\n\x06reason\x18\x04 \x01(\x0e\x32!.farmgate.api.users.v1.HoldReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x36\n\naccount_id\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([0-9A-HJKMNP-TV-Z]{26})?$\x12\x14\n\x0cmin_sequence\x18\x06 \x01(\x04\"q\n\x11ListHoldsResponse\x12\x31\n\x05holds\x18\x01 \x03(\x0b\x32\".farmgate.api.users.v1.BalanceHold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"Q\n\x10StatementBalance\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\x0f\n\x07opening\x18\x02 \x01(\t\x12\x0f\n\x07\x63losing\x18\x03 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x04 \x01(\t\"\xb7\x01\n\rStatementLine\x12-\n\tpost_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.farmgate.api.users.v1.LedgerEntryKind\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\"\xd3\x03\n\x10\x41\x63\x63ountStatement\x12\x14\n\x0cstatement_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x36\n\x06period\x18\x03 \x01(\x0e\x32&.farmgate.api.users.v1.StatementPeriod\x12\x12\n\nstart_date\x18\x04 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x05 \x01(\t\x12\x39\n\x08\x62\x61lances\x18\x06 \x03(\x0b\x32\'.farmgate.api.users.v1.StatementBalance\x12\x33\n\x05lines\x18\x07 \x03(\x0b\x32$.farmgate.api.users.v1.StatementLine\x12\x13\n\x0btrade_count\x18\x08 \x01(\r\x12\x1b\n\x13open_contract_count\x18\t \x01(\r\x12\x0e\n\x06sha256\x18\n \x01(\t\x12\x14\n\x0c\x64ocument_cid\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08is_final\x18\r \x01(\x08\x12\x12\n\nline_count\x18\x0e \x01(\r\x12\x18\n\x10through_sequence\x18\x0f \x01(\x04\"\xce\x01\n\x15ListStatementsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12@\n\x06period\x18\x03 \x01(\x0e\x32&.farmgate.api.users.v1.StatementPeriodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x36\n\naccount_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([0-9A-HJKMNP-TV-Z]{26})?$\"n\n\x16ListStatementsResponse\x12;\n\nstatements\x18\x01 \x03(\x0b\x32\'.farmgate.api.users.v1.AccountStatement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x13GetStatementRequest\x12\x39\n\x0cstatement_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$\"R\n\x14GetStatementResponse\x12:\n\tstatement\x18\x01 \x01(\x0b\x32\'.farmgate.api.users.v1.AccountStatement\"\x97\x01\n\x18\x44ownloadStatementRequest\x12\x39\n\x0cstatement_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$\x12@\n\x06\x66ormat\x18\x02 \x01(\x0e\x32&.farmgate.api.users.v1.StatementFormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x8c\x02\n\x0e\x43onfirmedTrade\x12\x10\n\x08trade_id\x18\x01 \x01(\x04\x12\x10\n\x08order_id\x18\x02 \x01(\x04\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12)\n\x04side\x18\x04 \x01(\x0e\x32\x1b.farmgate.api.types.v1.Side\x12\r\n\x05price\x18\x05 \x01(\t\x12\x15\n\rquantity_lots\x18\x06 \x01(\x03\x12\x10\n\x08notional\x18\x07 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12.\n\ntrade_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cis_corrected\x18\x0b \x01(\x08\"N\n\x0e\x43onfirmedTotal\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0e\n\x06\x62ought\x18\x02 \x01(\t\x12\x0c\n\x04sold\x18\x03 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x04 \x01(\t\"\xce\x01\n\x11TradeConfirmation\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x12\n\ntrade_date\x18\x02 \x01(\t\x12\x35\n\x06trades\x18\x03 \x03(\x0b\x32%.farmgate.api.users.v1.ConfirmedTrade\x12\x13\n\x0btrade_count\x18\x04 \x01(\r\x12\x35\n\x06totals\x18\x05 \x03(\x0b\x32%.farmgate.api.users.v1.ConfirmedTotal\x12\x0e\n\x06sha256\x18\x06 \x01(\t\"\x89\x01\n\x1bGetTradeConfirmationRequest\x12\x32\n\ntrade_date\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xbaH\x17r\x15\x32\x13^\\d{4}-\\d{2}-\\d{2}$\x12\x36\n\naccount_id\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^([0-9A-HJKMNP-TV-Z]{26})?$\"^\n\x1cGetTradeConfirmationResponse\x12>\n\x0c\x63onfirmation\x18\x01 \x01(\x0b\x32(.farmgate.api.users.v1.TradeConfirmation*\xae\x01\n\nHoldReason\x12\x1b\n\x17HOLD_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11HOLD_REASON_ORDER\x10\x01\x12 \n\x1cHOLD_REASON_CONTRACT_DEPOSIT\x10\x02\x12\x1a\n\x16HOLD_REASON_WITHDRAWAL\x10\x03\x12\x17\n\x13HOLD_REASON_DISPUTE\x10\x04\x12\x15\n\x11HOLD_REASON_ADMIN\x10\x05*u\n\nHoldStatus\x12\x1b\n\x17HOLD_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12HOLD_STATUS_ACTIVE\x10\x01\x12\x18\n\x14HOLD_STATUS_CONSUMED\x10\x02\x12\x18\n\x14HOLD_STATUS_RELEASED\x10\x03*m\n\x0fStatementPeriod\x12 \n\x1cSTATEMENT_PERIOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16STATEMENT_PERIOD_DAILY\x10\x01\x12\x1c\n\x18STATEMENT_PERIOD_MONTHLY\x10\x02*h\n\x0fStatementFormat\x12 \n\x1cSTATEMENT_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14STATEMENT_FORMAT_CSV\x10\x01\x12\x19\n\x15STATEMENT_FORMAT_JSON\x10\x02\x32\xcc\x06\n\x10StatementService\x12\x89\x01\n\tListHolds\x12\'.farmgate.api.users.v1.ListHoldsRequest\x1a(.farmgate.api.users.v1.ListHoldsResponse\")\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/wallet/holds\x12\x9d\x01\n\x0eListStatements\x12,.farmgate.api.users.v1.ListStatementsRequest\x1a-.farmgate.api.users.v1.ListStatementsResponse\".\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/wallet/statements\x12\xa6\x01\n\x0cGetStatement\x12*.farmgate.api.users.v1.GetStatementRequest\x1a+.farmgate.api.users.v1.GetStatementResponse\"=\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02&\x12$/v1/wallet/statements/{statement_id}\x12\xa0\x01\n\x11\x44ownloadStatement\x12/.farmgate.api.users.v1.DownloadStatementRequest\x1a\x14.google.api.HttpBody\"B\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02+\x12)/v1/wallet/statements/{statement_id}/file0\x01\x12\xbf\x01\n\x14GetTradeConfirmation\x12\x32.farmgate.api.users.v1.GetTradeConfirmationRequest\x1a\x33.farmgate.api.users.v1.GetTradeConfirmationResponse\">\x8a\xb5\x18\r\x08\x02\x18\x03\"\x01\x05\x32\x04read\x82\xd3\xe4\x93\x02\'\x12%/v1/wallet/confirmations/{trade_date}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,38 +59,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTATEMENTSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\037r\0352\033^([0-9A-HJKMNP-TV-Z]{26})?$'
   _globals['_GETSTATEMENTREQUEST'].fields_by_name['statement_id']._loaded_options = None
   _globals['_GETSTATEMENTREQUEST'].fields_by_name['statement_id']._serialized_options = b'\342A\001\002\272H\034r\0322\030^[0-9A-HJKMNP-TV-Z]{26}$'
+  _globals['_DOWNLOADSTATEMENTREQUEST'].fields_by_name['statement_id']._loaded_options = None
+  _globals['_DOWNLOADSTATEMENTREQUEST'].fields_by_name['statement_id']._serialized_options = b'\342A\001\002\272H\034r\0322\030^[0-9A-HJKMNP-TV-Z]{26}$'
+  _globals['_DOWNLOADSTATEMENTREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_DOWNLOADSTATEMENTREQUEST'].fields_by_name['format']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_GETTRADECONFIRMATIONREQUEST'].fields_by_name['trade_date']._loaded_options = None
+  _globals['_GETTRADECONFIRMATIONREQUEST'].fields_by_name['trade_date']._serialized_options = b'\342A\001\002\272H\027r\0252\023^\\d{4}-\\d{2}-\\d{2}$'
+  _globals['_GETTRADECONFIRMATIONREQUEST'].fields_by_name['account_id']._loaded_options = None
+  _globals['_GETTRADECONFIRMATIONREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\037r\0352\033^([0-9A-HJKMNP-TV-Z]{26})?$'
   _globals['_STATEMENTSERVICE'].methods_by_name['ListHolds']._loaded_options = None
   _globals['_STATEMENTSERVICE'].methods_by_name['ListHolds']._serialized_options = b'\212\265\030\r\010\002\030\003\"\001\0052\004read\202\323\344\223\002\022\022\020/v1/wallet/holds'
   _globals['_STATEMENTSERVICE'].methods_by_name['ListStatements']._loaded_options = None
   _globals['_STATEMENTSERVICE'].methods_by_name['ListStatements']._serialized_options = b'\212\265\030\r\010\002\030\003\"\001\0052\004read\202\323\344\223\002\027\022\025/v1/wallet/statements'
   _globals['_STATEMENTSERVICE'].methods_by_name['GetStatement']._loaded_options = None
   _globals['_STATEMENTSERVICE'].methods_by_name['GetStatement']._serialized_options = b'\212\265\030\r\010\002\030\003\"\001\0052\004read\202\323\344\223\002&\022$/v1/wallet/statements/{statement_id}'
-  _globals['_HOLDREASON']._serialized_start=2041
-  _globals['_HOLDREASON']._serialized_end=2215
-  _globals['_HOLDSTATUS']._serialized_start=2217
-  _globals['_HOLDSTATUS']._serialized_end=2334
-  _globals['_STATEMENTPERIOD']._serialized_start=2336
-  _globals['_STATEMENTPERIOD']._serialized_end=2445
-  _globals['_BALANCEHOLD']._serialized_start=265
-  _globals['_BALANCEHOLD']._serialized_end=516
-  _globals['_LISTHOLDSREQUEST']._serialized_start=519
-  _globals['_LISTHOLDSREQUEST']._serialized_end=761
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=763
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=876
-  _globals['_STATEMENTBALANCE']._serialized_start=878
-  _globals['_STATEMENTBALANCE']._serialized_end=959
-  _globals['_STATEMENTLINE']._serialized_start=962
-  _globals['_STATEMENTLINE']._serialized_end=1145
-  _globals['_ACCOUNTSTATEMENT']._serialized_start=1148
-  _globals['_ACCOUNTSTATEMENT']._serialized_end=1551
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=1554
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=1760
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=1762
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=1872
-  _globals['_GETSTATEMENTREQUEST']._serialized_start=1874
-  _globals['_GETSTATEMENTREQUEST']._serialized_end=1954
-  _globals['_GETSTATEMENTRESPONSE']._serialized_start=1956
-  _globals['_GETSTATEMENTRESPONSE']._serialized_end=2038
-  _globals['_STATEMENTSERVICE']._serialized_start=2448
-  _globals['_STATEMENTSERVICE']._serialized_end=2935
+  _globals['_STATEMENTSERVICE'].methods_by_name['DownloadStatement']._loaded_options = None
+  _globals['_STATEMENTSERVICE'].methods_by_name['DownloadStatement']._serialized_options = b'\212\265\030\r\010\002\030\003\"\001\0052\004read\202\323\344\223\002+\022)/v1/wallet/statements/{statement_id}/file'
+  _globals['_STATEMENTSERVICE'].methods_by_name['GetTradeConfirmation']._loaded_options = None
+  _globals['_STATEMENTSERVICE'].methods_by_name['GetTradeConfirmation']._serialized_options = b'\212\265\030\r\010\002\030\003\"\001\0052\004read\202\323\344\223\002\'\022%/v1/wallet/confirmations/{trade_date}'
+  _globals['_HOLDREASON']._serialized_start=3117
+  _globals['_HOLDREASON']._serialized_end=3291
+  _globals['_HOLDSTATUS']._serialized_start=3293
+  _globals['_HOLDSTATUS']._serialized_end=3410
+  _globals['_STATEMENTPERIOD']._serialized_start=3412
+  _globals['_STATEMENTPERIOD']._serialized_end=3521
+  _globals['_STATEMENTFORMAT']._serialized_start=3523
+  _globals['_STATEMENTFORMAT']._serialized_end=3627
+  _globals['_BALANCEHOLD']._serialized_start=327
+  _globals['_BALANCEHOLD']._serialized_end=578
+  _globals['_LISTHOLDSREQUEST']._serialized_start=581
+  _globals['_LISTHOLDSREQUEST']._serialized_end=823
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=825
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=938
+  _globals['_STATEMENTBALANCE']._serialized_start=940
+  _globals['_STATEMENTBALANCE']._serialized_end=1021
+  _globals['_STATEMENTLINE']._serialized_start=1024
+  _globals['_STATEMENTLINE']._serialized_end=1207
+  _globals['_ACCOUNTSTATEMENT']._serialized_start=1210
+  _globals['_ACCOUNTSTATEMENT']._serialized_end=1677
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=1680
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=1886
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=1888
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=1998
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=2000
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=2080
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=2082
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=2164
+  _globals['_DOWNLOADSTATEMENTREQUEST']._serialized_start=2167
+  _globals['_DOWNLOADSTATEMENTREQUEST']._serialized_end=2318
+  _globals['_CONFIRMEDTRADE']._serialized_start=2321
+  _globals['_CONFIRMEDTRADE']._serialized_end=2589
+  _globals['_CONFIRMEDTOTAL']._serialized_start=2591
+  _globals['_CONFIRMEDTOTAL']._serialized_end=2669
+  _globals['_TRADECONFIRMATION']._serialized_start=2672
+  _globals['_TRADECONFIRMATION']._serialized_end=2878
+  _globals['_GETTRADECONFIRMATIONREQUEST']._serialized_start=2881
+  _globals['_GETTRADECONFIRMATIONREQUEST']._serialized_end=3018
+  _globals['_GETTRADECONFIRMATIONRESPONSE']._serialized_start=3020
+  _globals['_GETTRADECONFIRMATIONRESPONSE']._serialized_end=3114
+  _globals['_STATEMENTSERVICE']._serialized_start=3630
+  _globals['_STATEMENTSERVICE']._serialized_end=4474
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 What is set aside of balances, and statements of account."""
 
 from collections import abc as _abc
+from farmgate.api.types.v1 import types_pb2 as _types_pb2
 from farmgate.api.users.v1 import users_pb2 as _users_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -108,6 +109,30 @@ STATEMENT_PERIOD_DAILY: StatementPeriod.ValueType  # 1
 STATEMENT_PERIOD_MONTHLY: StatementPeriod.ValueType  # 2
 """A month."""
 Global___StatementPeriod: _TypeAlias = StatementPeriod  # noqa: Y015
+
+class _StatementFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatementFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatementFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATEMENT_FORMAT_UNSPECIFIED: _StatementFormat.ValueType  # 0
+    """Not stated."""
+    STATEMENT_FORMAT_CSV: _StatementFormat.ValueType  # 1
+    """Comma-separated values."""
+    STATEMENT_FORMAT_JSON: _StatementFormat.ValueType  # 2
+    """JSON in canonical form, of which the statement's SHA-256 is taken."""
+
+class StatementFormat(_StatementFormat, metaclass=_StatementFormatEnumTypeWrapper):
+    """Format of the file of a statement."""
+
+STATEMENT_FORMAT_UNSPECIFIED: StatementFormat.ValueType  # 0
+"""Not stated."""
+STATEMENT_FORMAT_CSV: StatementFormat.ValueType  # 1
+"""Comma-separated values."""
+STATEMENT_FORMAT_JSON: StatementFormat.ValueType  # 2
+"""JSON in canonical form, of which the statement's SHA-256 is taken."""
+Global___StatementFormat: _TypeAlias = StatementFormat  # noqa: Y015
 
 @_typing.final
 class BalanceHold(_message.Message):
@@ -331,6 +356,9 @@ class AccountStatement(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     DOCUMENT_CID_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    IS_FINAL_FIELD_NUMBER: _builtins.int
+    LINE_COUNT_FIELD_NUMBER: _builtins.int
+    THROUGH_SEQUENCE_FIELD_NUMBER: _builtins.int
     statement_id: _builtins.str
     """Statement ID."""
     account_id: _builtins.str
@@ -346,20 +374,26 @@ class AccountStatement(_message.Message):
     open_contract_count: _builtins.int
     """Open contracts at the end."""
     sha256: _builtins.str
-    """SHA-256 of the canonical statement, as hexadecimal."""
+    """SHA-256 of the JSON file, as hexadecimal; empty in lists while the period is not over."""
     document_cid: _builtins.str
     """Content identifier of the document; empty for none."""
+    is_final: _builtins.bool
+    """Whether the period is over; before, it tells what was posted until `through_sequence`."""
+    line_count: _builtins.int
+    """How many lines it has."""
+    through_sequence: _builtins.int
+    """Journal sequence of its last line."""
     @_builtins.property
     def balances(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementBalance]:
         """Assets."""
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementLine]:
-        """Lines, oldest first; lists leave them out."""
+        """Lines, oldest first, at most 2,000; the file has all. Lists leave them out."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was drawn up."""
+        """When it was drawn up; unset while the period is not over."""
 
     def __init__(
         self,
@@ -376,10 +410,13 @@ class AccountStatement(_message.Message):
         sha256: _builtins.str = ...,
         document_cid: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        is_final: _builtins.bool = ...,
+        line_count: _builtins.int = ...,
+        through_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "balances", b"balances", "create_time", b"create_time", "document_cid", b"document_cid", "end_date", b"end_date", "lines", b"lines", "open_contract_count", b"open_contract_count", "period", b"period", "sha256", b"sha256", "start_date", b"start_date", "statement_id", b"statement_id", "trade_count", b"trade_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "balances", b"balances", "create_time", b"create_time", "document_cid", b"document_cid", "end_date", b"end_date", "is_final", b"is_final", "line_count", b"line_count", "lines", b"lines", "open_contract_count", b"open_contract_count", "period", b"period", "sha256", b"sha256", "start_date", b"start_date", "statement_id", b"statement_id", "through_sequence", b"through_sequence", "trade_count", b"trade_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -492,3 +529,223 @@ class GetStatementResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatementResponse: _TypeAlias = GetStatementResponse  # noqa: Y015
+
+@_typing.final
+class DownloadStatementRequest(_message.Message):
+    """A request for the file of a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    statement_id: _builtins.str
+    """Statement ID."""
+    format: Global___StatementFormat.ValueType
+    """Format; unset means CSV."""
+    def __init__(
+        self,
+        *,
+        statement_id: _builtins.str = ...,
+        format: Global___StatementFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "statement_id", b"statement_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadStatementRequest: _TypeAlias = DownloadStatementRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmedTrade(_message.Message):
+    """A trade that a confirmation confirms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    NOTIONAL_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    TRADE_TIME_FIELD_NUMBER: _builtins.int
+    IS_CORRECTED_FIELD_NUMBER: _builtins.int
+    trade_id: _builtins.int
+    """Trade ID."""
+    order_id: _builtins.int
+    """Order ID."""
+    symbol: _builtins.str
+    """Symbol."""
+    side: _types_pb2.Side.ValueType
+    """Side."""
+    price: _builtins.str
+    """Price, as a decimal."""
+    quantity_lots: _builtins.int
+    """Quantity in lots."""
+    notional: _builtins.str
+    """Value, as a decimal."""
+    fee: _builtins.str
+    """Fee, as a decimal; a rebate is negative."""
+    currency: _builtins.str
+    """Currency of value and fee."""
+    is_corrected: _builtins.bool
+    """Whether it was corrected since; price, quantity and fee are those that hold."""
+    @_builtins.property
+    def trade_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    def __init__(
+        self,
+        *,
+        trade_id: _builtins.int = ...,
+        order_id: _builtins.int = ...,
+        symbol: _builtins.str = ...,
+        side: _types_pb2.Side.ValueType = ...,
+        price: _builtins.str = ...,
+        quantity_lots: _builtins.int = ...,
+        notional: _builtins.str = ...,
+        fee: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        trade_time: _timestamp_pb2.Timestamp | None = ...,
+        is_corrected: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trade_time", b"trade_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "fee", b"fee", "is_corrected", b"is_corrected", "notional", b"notional", "order_id", b"order_id", "price", b"price", "quantity_lots", b"quantity_lots", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "trade_time", b"trade_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmedTrade: _TypeAlias = ConfirmedTrade  # noqa: Y015
+
+@_typing.final
+class ConfirmedTotal(_message.Message):
+    """What a day's trades come to in one currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    BOUGHT_FIELD_NUMBER: _builtins.int
+    SOLD_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """Currency."""
+    bought: _builtins.str
+    """Value of what was bought, as a decimal."""
+    sold: _builtins.str
+    """Value of what was sold, as a decimal."""
+    fees: _builtins.str
+    """Fees, as a decimal."""
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        bought: _builtins.str = ...,
+        sold: _builtins.str = ...,
+        fees: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bought", b"bought", "currency", b"currency", "fees", b"fees", "sold", b"sold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmedTotal: _TypeAlias = ConfirmedTotal  # noqa: Y015
+
+@_typing.final
+class TradeConfirmation(_message.Message):
+    """Confirmation of the trades of an account on one day; trades that were taken back are left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    TRADE_DATE_FIELD_NUMBER: _builtins.int
+    TRADES_FIELD_NUMBER: _builtins.int
+    TRADE_COUNT_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account."""
+    trade_date: _builtins.str
+    """The day, YYYY-MM-DD, in UTC."""
+    trade_count: _builtins.int
+    """How many trades there are."""
+    sha256: _builtins.str
+    """SHA-256 of the canonical form of all trades, as hexadecimal."""
+    @_builtins.property
+    def trades(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfirmedTrade]:
+        """Trades, oldest first, at most 2,000."""
+
+    @_builtins.property
+    def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfirmedTotal]:
+        """Sums, by currency."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        trade_date: _builtins.str = ...,
+        trades: _abc.Iterable[Global___ConfirmedTrade] | None = ...,
+        trade_count: _builtins.int = ...,
+        totals: _abc.Iterable[Global___ConfirmedTotal] | None = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "sha256", b"sha256", "totals", b"totals", "trade_count", b"trade_count", "trade_date", b"trade_date", "trades", b"trades"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeConfirmation: _TypeAlias = TradeConfirmation  # noqa: Y015
+
+@_typing.final
+class GetTradeConfirmationRequest(_message.Message):
+    """A request for the confirmation of a day's trades."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADE_DATE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    trade_date: _builtins.str
+    """The day, YYYY-MM-DD, in UTC."""
+    account_id: _builtins.str
+    """Account; empty means the caller's own."""
+    def __init__(
+        self,
+        *,
+        trade_date: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "trade_date", b"trade_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTradeConfirmationRequest: _TypeAlias = GetTradeConfirmationRequest  # noqa: Y015
+
+@_typing.final
+class GetTradeConfirmationResponse(_message.Message):
+    """The confirmation of a day's trades."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def confirmation(self) -> Global___TradeConfirmation:
+        """The confirmation."""
+
+    def __init__(
+        self,
+        *,
+        confirmation: Global___TradeConfirmation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTradeConfirmationResponse: _TypeAlias = GetTradeConfirmationResponse  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from farmgate.api.users.v1 import statements_pb2 as farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -50,6 +51,16 @@ class StatementServiceStub(object):
                 request_serializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetStatementRequest.SerializeToString,
                 response_deserializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetStatementResponse.FromString,
                 _registered_method=True)
+        self.DownloadStatement = channel.unary_stream(
+                '/farmgate.api.users.v1.StatementService/DownloadStatement',
+                request_serializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.DownloadStatementRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetTradeConfirmation = channel.unary_unary(
+                '/farmgate.api.users.v1.StatementService/GetTradeConfirmation',
+                request_serializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetTradeConfirmationRequest.SerializeToString,
+                response_deserializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetTradeConfirmationResponse.FromString,
+                _registered_method=True)
 
 
 class StatementServiceServicer(object):
@@ -77,6 +88,20 @@ class StatementServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DownloadStatement(self, request, context):
+        """Downloads a statement of account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTradeConfirmation(self, request, context):
+        """Confirms the trades of a day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StatementServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +119,16 @@ def add_StatementServiceServicer_to_server(servicer, server):
                     servicer.GetStatement,
                     request_deserializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetStatementRequest.FromString,
                     response_serializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetStatementResponse.SerializeToString,
+            ),
+            'DownloadStatement': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadStatement,
+                    request_deserializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.DownloadStatementRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetTradeConfirmation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTradeConfirmation,
+                    request_deserializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetTradeConfirmationRequest.FromString,
+                    response_serializer=farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetTradeConfirmationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +213,60 @@ class StatementService(object):
             '/farmgate.api.users.v1.StatementService/GetStatement',
             farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetStatementRequest.SerializeToString,
             farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/farmgate.api.users.v1.StatementService/DownloadStatement',
+            farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.DownloadStatementRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTradeConfirmation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/farmgate.api.users.v1.StatementService/GetTradeConfirmation',
+            farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetTradeConfirmationRequest.SerializeToString,
+            farmgate_dot_api_dot_users_dot_v1_dot_statements__pb2.GetTradeConfirmationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ What is set aside of balances, and statements of account."""
 
 from collections import abc as _abc
 from farmgate.api.users.v1 import statements_pb2 as _statements_pb2
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -39,6 +40,10 @@ class StatementServiceStub:
     """Lists the caller's statements of account, newest first."""
     GetStatement: _grpc.UnaryUnaryMultiCallable[_statements_pb2.GetStatementRequest, _statements_pb2.GetStatementResponse]
     """Gets a statement of account with its lines."""
+    DownloadStatement: _grpc.UnaryStreamMultiCallable[_statements_pb2.DownloadStatementRequest, _httpbody_pb2.HttpBody]
+    """Downloads a statement of account."""
+    GetTradeConfirmation: _grpc.UnaryUnaryMultiCallable[_statements_pb2.GetTradeConfirmationRequest, _statements_pb2.GetTradeConfirmationResponse]
+    """Confirms the trades of a day."""
 
 @_typing.type_check_only
 class StatementServiceAsyncStub(StatementServiceStub):
@@ -51,6 +56,10 @@ class StatementServiceAsyncStub(StatementServiceStub):
     """Lists the caller's statements of account, newest first."""
     GetStatement: _aio.UnaryUnaryMultiCallable[_statements_pb2.GetStatementRequest, _statements_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Gets a statement of account with its lines."""
+    DownloadStatement: _aio.UnaryStreamMultiCallable[_statements_pb2.DownloadStatementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Downloads a statement of account."""
+    GetTradeConfirmation: _aio.UnaryUnaryMultiCallable[_statements_pb2.GetTradeConfirmationRequest, _statements_pb2.GetTradeConfirmationResponse]  # type: ignore[assignment]
+    """Confirms the trades of a day."""
 
 class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is set aside of balances, and statements of account."""
@@ -78,5 +87,21 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_statements_pb2.GetStatementResponse, _abc.Awaitable[_statements_pb2.GetStatementResponse]]:
         """Gets a statement of account with its lines."""
+
+    @_abc_1.abstractmethod
+    def DownloadStatement(
+        self,
+        request: _statements_pb2.DownloadStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Downloads a statement of account."""
+
+    @_abc_1.abstractmethod
+    def GetTradeConfirmation(
+        self,
+        request: _statements_pb2.GetTradeConfirmationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statements_pb2.GetTradeConfirmationResponse, _abc.Awaitable[_statements_pb2.GetTradeConfirmationResponse]]:
+        """Confirms the trades of a day."""
 
 def add_StatementServiceServicer_to_server(servicer: StatementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
