@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::encode::{
-    book_change, book_snapshot, indication, price_update, public_trade, summary,
-};
+use super::encode::{book_change, book_snapshot, indication, price_update, public_trade, summary};
 use crate::engine::{Engine, Indication};
 use crate::event::Trade;
 use crate::types::{InstrumentNumber, Phase, PriceTicks, Sequence, Side, TimestampNs};
