@@ -78,6 +78,7 @@ class Settlements:
         if waiting.requested_by == order.actor:
             raise DomainError("FOUR_EYES_REQUIRED")
         sequence = await self._limits.put_in_force(row) if is_newest else 0
+        _, holders = await self._limits.open_interest()
         request = Request(
             waiting.id, waiting.requested_by, order.actor, is_done=True,
             expires_at_s=waiting.expires_at.timestamp(),
@@ -87,6 +88,7 @@ class Settlements:
             if store.open_approval(connection, _KIND, about, now) is None:
                 raise DomainError("FOUR_EYES_REQUIRED")
             store.approve(connection, waiting.id, order.actor)
+            self._limits.tell(connection, [row], holders)
             self._put(connection, replace(row, limits_sequence=sequence), order, effect, request)
 
         await self._database.write(write)
@@ -98,7 +100,6 @@ class Settlements:
     ) -> None:  # fmt: skip
         before = settlement_store.one(connection, order.symbol, order.day)
         settlement_store.put(connection, row)
-        self._limits.tell(connection, [row])
         detail = {
             "day": order.day, "ticks": row.settlement_ticks,
             "before_ticks": before.settlement_ticks if before else 0,

@@ -1,6 +1,6 @@
 """The prices of a day in force: from the settlement of the day before to the core."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from farmgate.market.settlement_store import DailySettlement
 from farmgate.market.terms import Defaults
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentRules, Matching
+from farmgate.users.facade import Users
 
 MANUAL: Final = "MANUAL"
 AUDIENCE: Final = ("FARMER", "TRADER", "COOP_MANAGER")
@@ -30,9 +31,11 @@ class DayLimits:
         matching: The core.
         database: Where settlements are kept.
         clock: Tells the time.
+        users: People, who are told.
     """
 
-    def __init__(self, matching: Matching, database: Database, clock: Clock) -> None:
+    def __init__(self, matching: Matching, database: Database, clock: Clock, users: Users) -> None:
+        self._users = users
         self._matching = matching
         self._database = database
         self._clock = clock
@@ -92,20 +95,48 @@ class DayLimits:
 
         return await self._database.read(make)
 
-    def tell(self, connection: Connection, rows: Iterable[DailySettlement]) -> None:
-        """Tells of settlements at a limit."""
+    async def open_interest(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        """Returns, by forward, the lots bought and not sold again, and who has a position."""
+        interest: dict[str, int] = {}
+        holders: dict[str, list[int]] = {}
+        for account in await self._database.read(self._users.account_numbers):
+            for position in self._matching.positions(account):
+                symbol, net = position["symbol"], position["net_lots"]
+                interest[symbol] = interest.get(symbol, 0) + max(0, net)
+                if net:
+                    holders.setdefault(symbol, []).append(account)
+        return interest, holders
+
+    def tell(
+        self, connection: Connection, rows: Iterable[DailySettlement],
+        holders: Mapping[str, Sequence[int]],
+    ) -> None:  # fmt: skip
+        """Tells everybody of settlements at a limit, and who has a position of its settlement.
+
+        Args:
+            connection: The transaction.
+            rows: What was settled.
+            holders: Numbers of the accounts with a position, by symbol.
+        """
         now = self._clock.now()
         described = store.descriptions(connection)
+        told: list[Announcement] = []
         for row in rows:
-            if row.hit_limit == "NONE":
-                continue
             price = settlement_price(row, described[row.symbol].tick_size_micro)
-            data = {"symbol": row.symbol, "limit": row.hit_limit.lower(), "price": price}
-            announce(connection, *[
-                Announcement("market.price_limit_hit", now, role=role,
-                             about=f"{row.symbol}/{row.business_date}", data=data)
-                for role in AUDIENCE
-            ])  # fmt: skip
+            data = {"symbol": row.symbol, "price": price, "day": row.business_date}
+            about = f"{row.symbol}/{row.business_date}/{price}"
+            for number in holders.get(row.symbol, ()):
+                user = self._users.by_account_number(connection, number)
+                if user is not None:
+                    kind = "market.settlement_published"
+                    told.append(Announcement(kind, now, user.id, about=about, data=data))
+            if row.hit_limit != "NONE":
+                data |= {"limit": row.hit_limit.lower()}
+                told += [
+                    Announcement("market.price_limit_hit", now, role=role, about=about, data=data)
+                    for role in AUDIENCE
+                ]
+        announce(connection, *told)
 
 
 def settlement_price(row: DailySettlement, tick_micro: int) -> str:

@@ -1,7 +1,7 @@
 """Settles business days once they are over: price, limits of the next day, open interest."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -23,6 +23,7 @@ from farmgate.market.terms import Defaults, limits_after, terms_of
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
 from farmgate.telemetry.logs import logger
+from farmgate.users.facade import Users
 
 _NS: Final = 1_000_000_000
 # A server that was away settles what it missed, as far back as this.
@@ -56,20 +57,20 @@ class Settling:
         matching: The core.
         clock: Tells the time.
         reload: Reads the trades of an instrument.
-        accounts: Returns the numbers of all trading accounts.
+        users: People, who are told.
     """
 
     def __init__(
         self, database: Database, history: Database, matching: Matching, clock: Clock,
-        reload: Reload, accounts: Callable[[Connection], Iterable[int]],
+        reload: Reload, users: Users,
     ) -> None:  # fmt: skip
         self._database = database
         self._history = history
         self._matching = matching
         self._clock = clock
         self._reload = reload
-        self._accounts = accounts
-        self._limits = DayLimits(matching, database, clock)
+        self._limits = DayLimits(matching, database, clock, users)
+        self._holders: dict[str, list[int]] = {}
         self._listeners: list[Callable[[Connection, list[str]], None]] = []
 
     def listen(self, told: Callable[[Connection, list[str]], None]) -> None:
@@ -89,7 +90,7 @@ class Settling:
         settings = await self._database.read(lambda tx: configuration.current(tx, now))
         window_s = settings.integer("trading.settlement_window_s")
         defaults = listing_store.defaults(settings)
-        interest = await self._open_interest()
+        interest, self._holders = await self._limits.open_interest()
         count = 0
         for day in sorted({one.day for one in due}):
             of_day = [one for one in due if one.day == day]
@@ -137,7 +138,7 @@ class Settling:
 
         def write(connection: Connection) -> None:
             settlement_store.add(connection, rows)
-            self._limits.tell(connection, rows)
+            self._limits.tell(connection, rows, self._holders)
             for told in self._listeners:
                 told(connection, [row.symbol for row in rows])
 
@@ -202,15 +203,6 @@ class Settling:
                 if (close_s - window_s) * _NS <= trade.time_ns < close_s * _NS
             ]
         return (found[0][1] if found else None), window
-
-    async def _open_interest(self) -> dict[str, int]:
-        """Returns, by forward, the lots that are bought and not sold again."""
-        interest: dict[str, int] = {}
-        for account in await self._database.read(lambda tx: list(self._accounts(tx))):
-            for position in self._matching.positions(account):
-                bought = max(0, position["net_lots"])
-                interest[position["symbol"]] = interest.get(position["symbol"], 0) + bought
-        return interest
 
 
 def _before(symbol: str, day: str) -> Callable[[Connection], list[DailySettlement]]:

@@ -72,7 +72,7 @@ def part(
             MarketControlServicer(controls, trades),
             InstrumentServicer(
                 listings,
-                Settlements(DayLimits(matching, database, clock), database, clock, ids),
+                Settlements(DayLimits(matching, database, clock, users), database, clock, ids),
                 base.pager,
             ),
             OperationsServicer(Operations(database, clock), base.pager),
