@@ -119,6 +119,19 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             put_i64(out, *amount);
             put_key(out, *key);
         }
+        Command::DefineInstrument(_)
+        | Command::UpdateInstrument(_)
+        | Command::SetPriceLimits { .. }
+        | Command::SetPhase { .. } => encode_listing(command, out),
+        Command::ChangeTrade(change) => encode_change(change, out),
+        Command::BlockTrade(block) => encode_block(block, out),
+        Command::AdvanceTime => out.push(ADVANCE_TIME),
+    }
+}
+
+/// Appends what is said of an instrument.
+fn encode_listing(command: &Command, out: &mut Vec<u8>) {
+    match command {
         Command::DefineInstrument(spec) => encode_instrument(spec, out),
         Command::UpdateInstrument(spec) => {
             out.push(UPDATE_INSTRUMENT);
@@ -134,9 +147,7 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             out.extend_from_slice(&[SET_PHASE, phase.number()]);
             put_u32(out, instrument.0);
         }
-        Command::ChangeTrade(change) => encode_change(change, out),
-        Command::BlockTrade(block) => encode_block(block, out),
-        Command::AdvanceTime => out.push(ADVANCE_TIME),
+        _ => {}
     }
 }
 

@@ -34,7 +34,7 @@ def _start(data_dir: Path, port_file: Path) -> subprocess.Popen[bytes]:
 
 
 def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
-    for _ in range(600):
+    for _ in range(2_400):
         assert process.poll() is None, "The server ended."
         for line in log.read_text().splitlines() if log.exists() else ():
             told = json.loads(line)

@@ -82,8 +82,8 @@ struct BookFeed {
     was_corrected: bool,
     phase: u8,
     best: [Option<(PriceTicks, u64)>; 2],
-    /// What was told last of the auction under way; `None` outside calls.
-    told: Option<Option<Indication>>,
+    /// Whether orders gathered when the last step was made, and what was told of their auction.
+    told: (bool, Option<Indication>),
     is_dirty: bool,
 }
 
@@ -195,11 +195,11 @@ impl BookFeed {
         }
         // During a call only: elsewhere nothing gathers, and finding the price takes a while.
         let is_call = engine.instrument(instrument).is_some_and(|spec| spec.phase.is_call());
-        let found = is_call.then(|| engine.indication(instrument));
-        if found.is_some() && found != self.told {
+        let found = if is_call { engine.indication(instrument) } else { None };
+        if is_call && (is_call, found) != self.told {
             put::message(&mut step.auction, 10, |out| indication(out, engine, instrument));
         }
-        self.told = found;
+        self.told = (is_call, found);
         self.trades.clear();
         self.touched.clear();
         self.is_dirty = false;

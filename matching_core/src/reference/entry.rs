@@ -191,8 +191,7 @@ impl Reference {
         }
         let (low, high) = (spec.limit_low.0, spec.limit_high.0);
         let sign = if open.order.side == Side::Buy { 1 } else { -1 };
-        let best = self.best(spec.number, open.order.side.opposite());
-        let best = best.filter(|best| best.0 >= low && best.0 <= high);
+        let best = self.best_inside(spec, open.order.side.opposite());
         match open.order.order_type {
             OrderType::Market => {
                 let Some(best) = best else { return about(Reason::NoLiquidity, [0; 3]) };

@@ -2,6 +2,7 @@
 
 use super::{Open, Reference, money, sharing};
 use crate::event::{Outcome, Trade};
+use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
 use crate::types::{
     AccountNumber, Allocation, CancelReason, FEE_ACCOUNT, InstrumentKind, InstrumentNumber,
@@ -17,6 +18,12 @@ impl Reference {
             open.order.instrument == number && open.order.side == side && self.may_trade(open)
         });
         best.map(|open| open.order.price)
+    }
+
+    /// Returns the best price of a side unless it lies outside the day's limits.
+    pub(super) fn best_inside(&self, spec: &InstrumentSpec, side: Side) -> Option<PriceTicks> {
+        let inside = |best: &PriceTicks| *best >= spec.limit_low && *best <= spec.limit_high;
+        self.best(spec.number, side).filter(inside)
     }
 
     /// Returns the IDs of the orders that an order's limit reaches, in the order they would trade.

@@ -1,5 +1,6 @@
-"""The gRPC face of jobs."""
+"""The gRPC face of jobs and caches."""
 
+from farmgate.admin.caching import Caching
 from farmgate.admin.operations import Operations
 from farmgate.api.admin.v1 import operations_pb2
 from farmgate.db.outbox import text_of
@@ -14,9 +15,34 @@ class OperationsServicer(Servicer):
 
     SERVICE = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
 
-    def __init__(self, operations: Operations, pager: Pager) -> None:
+    def __init__(self, operations: Operations, caching: Caching, pager: Pager) -> None:
         self._operations = operations
+        self._caching = caching
         self._pager = pager
+
+    async def PurgeCache(
+        self, request: operations_pb2.PurgeCacheRequest, call: Call
+    ) -> operations_pb2.PurgeCacheResponse:
+        return await self._caching.purge(
+            request.names,
+            request.key,
+            request.reason,
+            call.effect(lambda count: operations_pb2.PurgeCacheResponse(purged_count=count)),
+        )
+
+    async def GetCacheStats(
+        self, request: operations_pb2.GetCacheStatsRequest, call: Call
+    ) -> operations_pb2.GetCacheStatsResponse:
+        return operations_pb2.GetCacheStatsResponse(
+            caches=[
+                operations_pb2.CacheStats(
+                    name=one.name, entries=one.entries, size_bytes=one.size_bytes,
+                    hits=one.hits + one.shared_hits, misses=one.misses, ttl_s=one.ttl_s,
+                )
+                for one in self._caching.figures()
+            ],
+            is_shared=self._caching.is_shared,
+        )  # fmt: skip
 
     async def ListJobs(
         self, request: operations_pb2.ListJobsRequest, call: Call

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from farmgate.admin import store
 from farmgate.admin.configuration import Configuration, Outcome, Wanted
+from farmgate.admin.event_service import OperatorStreamMethods
 from farmgate.admin.messages import (
     audit_message,
     config_message,
@@ -30,6 +31,7 @@ from farmgate.api.users.v1 import users_pb2
 from farmgate.db import audit
 from farmgate.db.engine import Database
 from farmgate.errors import invalid
+from farmgate.notifications.operator_events import OperatorEvents
 from farmgate.rpc.call import Call
 from farmgate.rpc.paging import Pager, page_size
 from farmgate.rpc.registry import Servicer
@@ -43,12 +45,15 @@ _CSV_FIELDS: Final = (
 )  # fmt: skip
 
 
-class AdminServicer(Servicer):
+class AdminServicer(OperatorStreamMethods, Servicer):
     """Serves `AdminService`."""
 
     SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-    def __init__(self, people: People, statistics: Statistics, pager: Pager) -> None:
+    def __init__(
+        self, people: People, statistics: Statistics, events: OperatorEvents, pager: Pager
+    ) -> None:
+        self._events = events
         self._people = people
         self._statistics = statistics
         self._pager = pager

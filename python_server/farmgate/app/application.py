@@ -100,7 +100,10 @@ def assemble(base: Base, made: Sequence[Part]) -> Application:
         Periodic("replies", _REPLIES_PURGE_INTERVAL_S, idempotency.purge),
     ]
     components += [shared] if shared else []
+    components.append(base.bus)
     components += [component for part in made for component in part.components]
+    # After what fills the tables, and before anybody asks.
+    components.append(base.caches)
     runner = _runner(base, made)
     components += [runner, server]
     return Application(base, router, servicers, server, components, runner)

@@ -10,10 +10,15 @@ from farmgate.app.settings import Settings, SettingsError
 from farmgate.auth.facade import Authenticator, SigningKeyError, Tokens
 from farmgate.db.engine import Database
 from farmgate.jobs.queue import JobQueue
+from farmgate.ports.bus import Bus, LocalBus
+from farmgate.ports.bus_redis import RedisBus
+from farmgate.ports.cache import Caches
+from farmgate.ports.cache_redis import RedisCache
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import UlidSource
 from farmgate.rpc.access import Grants
 from farmgate.rpc.paging import Pager
+from farmgate.telemetry.metrics import CacheMetrics
 from farmgate.users.facade import Users
 
 _FOLDER_MODE: Final = 0o700
@@ -27,6 +32,11 @@ def open_base(settings: Settings, clock: Clock) -> Base:
     users = Users()
     tokens = _tokens(settings, secrets, clock)
     ids = UlidSource(clock)
+    redis = settings.redis_url.get_secret_value()
+    bus: Bus = RedisBus(redis) if redis else LocalBus()
+    caches = Caches(clock.monotonic, bus, RedisCache(redis) if redis else None)
+    metrics = CollectorRegistry()
+    metrics.register(CacheMetrics(caches.figures))
     return Base(
         settings=settings,
         secrets=secrets,
@@ -34,13 +44,15 @@ def open_base(settings: Settings, clock: Clock) -> Base:
         ids=ids,
         database=database,
         pager=Pager(secrets.key),
-        metrics=CollectorRegistry(),
+        metrics=metrics,
         users=users,
         tokens=tokens,
         grants=Grants(
             Authenticator(database, users, tokens, clock, mfa_roles=settings.mfa_roles), clock
         ),
         jobs=JobQueue(clock, ids),
+        bus=bus,
+        caches=caches,
     )
 
 

@@ -249,8 +249,8 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr = Field(
         default=SecretStr(""),
-        description="Redis that processes share limits by, such as redis://host:6379/0. Empty "
-        "means that each process counts for itself.",
+        description="Redis by which processes share limits and caches and tell each other of "
+        "changes, such as redis://host:6379/0. Empty means that each process does without.",
     )
     rate_sign_ins_per_min: Count = Field(
         default=30, description="Sign-ins an address may try in a minute, as Envoy counts them."

@@ -58,8 +58,8 @@ async def work(base: Base, made: Sequence[Part]) -> None:
         address=settings.jobs_address,
         name=settings.worker_name,
     )
-    needed: list[Component] = [one for part in made for one in part.components]
-    components = Components([*needed, worker])
+    needed: list[Component] = [base.bus, *(one for part in made for one in part.components)]
+    components = Components([*needed, base.caches, worker])
     await components.start()
     try:
         await asked_to_go.wait()

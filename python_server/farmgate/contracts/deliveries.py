@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from farmgate.api.contracts.v1 import contract_terms_pb2, delivery_types_pb2
-from farmgate.contracts import store, terms, tickets
+from farmgate.api.contracts.v1 import delivery_types_pb2
+from farmgate.contracts import matters, store, terms, tickets
+from farmgate.contracts.applying import Applying, averaged, check_deliverable
 from farmgate.contracts.loads import ticket_of
-from farmgate.contracts.rules import most
 from farmgate.contracts.steps import SYSTEM, Actor, Steps
-from farmgate.contracts.values import ACTIVE, BUYER, Contract, Delivery
-from farmgate.db import configuration
+from farmgate.contracts.values import ACTIVE, BUYER, FORCE_MAJEURE, Contract, Delivery
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
@@ -32,11 +31,13 @@ class Deliveries:
     Args:
         database: Where they are kept.
         steps: Makes steps.
+        applying: Makes loads count.
     """
 
-    def __init__(self, database: Database, steps: Steps) -> None:
+    def __init__(self, database: Database, steps: Steps, applying: Applying) -> None:
         self._database = database
         self._steps = steps
+        self._applying = applying
 
     async def schedule(
         self, actor: Actor, contract_id: str, given: Message, effect: Effect[Delivery, M]
@@ -44,16 +45,17 @@ class Deliveries:
         """Announces a load.
 
         Raises:
-            DomainError: NOT_A_PARTY, CONTRACT_STATE, OUTSIDE_DELIVERY_WINDOW, SPLITS_NOT_100 or
-                INVALID_ARGUMENT.
+            DomainError: NOT_A_PARTY, CONTRACT_STATE, FM_SUSPENDED, OUTSIDE_DELIVERY_WINDOW,
+                SPLITS_NOT_100, NOT_FOUND for an account, or INVALID_ARGUMENT.
         """
 
         def write(connection: Connection) -> None:
             contract, _ = self._steps.own(connection, contract_id, actor, "deliver", (ACTIVE,))
+            check_deliverable(contract)
             expected = terms.day("expected_date", given.expected_date)
             assert expected is not None, "The API demands it."
             self._check_window(connection, contract, expected)
-            _check_splits(given)
+            self._check_splits(connection, given)
             if Decimal(given.expected_quantity) <= 0:
                 raise invalid("expected_quantity", "must be more than 0")
             number = len(store.deliveries_of(connection, contract_id)) + 1
@@ -110,6 +112,7 @@ class Deliveries:
             raise invalid("weight_unit", "must be lb, kg or t")
 
         def change(connection: Connection, contract: Contract, message: Message) -> None:
+            check_deliverable(contract)
             self._check_window(connection, contract, self._steps.clock.now().date())
             message.gross_weight = gross
             message.weight_unit = unit
@@ -135,13 +138,20 @@ class Deliveries:
         if len(set(names)) != len(names):
             raise invalid("quality", "may name each parameter once")
 
-        def change(_connection: Connection, _contract: Contract, message: Message) -> None:
-            del message.quality[:]
-            message.quality.extend(quality)
+        def change(connection: Connection, contract: Contract, message: Message) -> None:
             message.photo_cids.extend(photos)
+            if not message.is_resampled:
+                del message.quality[:]
+                message.quality.extend(quality)
+                return
+            if message.inspector_id == inspector.user_id:
+                raise DomainError("PERMISSION_DENIED")
+            averaged(message, quality)
+            message.inspector_id = inspector.user_id
+            self._compute(connection, contract, message)
 
         return await self._inspect(
-            inspector, delivery_id, ("WEIGHED_IN",), "GRADED", change, expected, effect
+            inspector, delivery_id, ("WEIGHED_IN", "RESAMPLE"), "GRADED", change, expected, effect
         )
 
     async def weigh_out(
@@ -159,15 +169,7 @@ class Deliveries:
                 raise invalid("tare_weight", "must be more than 0 and below the gross weight")
             message.tare_weight = tare
             message.weigh_out_time.FromDatetime(self._steps.clock.now())
-            ticket = ticket_of(connection, contract, message)
-            message.net_weight = _plain(ticket.net)
-            message.shrink = _plain(ticket.net * ticket.shrink_pct / 100)
-            message.net_quantity = _plain(ticket.units)
-            message.discount_per_unit = _plain(ticket.discount + ticket.drying)
-            message.grade_result = _result(ticket)
-            if not ticket.rejectable:
-                until = self._steps.clock.now() + _ACCEPT_AFTER
-                message.accept_by.FromDatetime(until)
+            self._compute(connection, contract, message)
 
         return await self._inspect(
             inspector, delivery_id, ("GRADED",), "WEIGHED_OUT", change, expected, effect
@@ -191,7 +193,7 @@ class Deliveries:
             if is_bad and not takes_discount:
                 ticket = ticket_of(connection, contract, message)
                 raise DomainError("QUALITY_REJECTED", parameter=ticket.rejectable)
-            changed = self._apply(connection, contract, delivery, actor)
+            changed = self._applying.apply(connection, contract, delivery, actor)
             effect.record(connection, changed, resource=f"delivery/{delivery_id}")
 
         await self._database.write(write)
@@ -252,49 +254,48 @@ class Deliveries:
         await self._database.write(write)
         return effect.reply
 
-    def accept_due(self, connection: Connection, now: datetime) -> None:
-        """Accepts loads within what must be taken that nobody decided in time."""
-        for delivery in store.deliveries_due(connection, now):
-            contract = store.contract(connection, delivery.contract_id)
-            assert contract is not None, "Contracts are kept."
-            if contract.state == ACTIVE:
-                try:
-                    self._apply(connection, contract, delivery, SYSTEM)
-                except DomainError:
-                    # It waits for a person: the tolerance has no room for it.
-                    waiting = replace(delivery, accept_by=None, version=delivery.version + 1)
-                    store.put_delivery(connection, waiting)
+    async def resample(
+        self, actor: Actor, delivery_id: str, note: str, expected: int,
+        effect: Effect[Delivery, M],
+    ) -> M:  # fmt: skip
+        """Has a load graded once more, by another inspector; either party may ask, once.
 
-    def _apply(
-        self, connection: Connection, contract: Contract, delivery: Delivery, actor: Actor
-    ) -> Delivery:
-        message = Message.FromString(delivery.document)
-        stated = contract.message()
-        units = Decimal(message.net_quantity)
-        largest = most(Decimal(stated.quantity), Decimal(stated.tolerance_pct or "0"))
-        room = largest - contract.delivered
-        applied, overfill = units, Decimal(0)
-        takes_all = stated.overfill_policy == contract_terms_pb2.OVERFILL_POLICY_CONTRACT_PRICE
-        if units > room and not takes_all:
-            policy = contract_terms_pb2.OVERFILL_POLICY_NEXT_CONTRACT
-            if stated.overfill_policy != policy or room <= 0:
-                raise DomainError(
-                    "DELIVERY_EXCEEDS_TOLERANCE", maximum=_plain(max(room, Decimal(0)))
-                )
-            applied, overfill = room, units - room
-        message.applied_quantity = _plain(applied)
-        message.overfill_quantity = _plain(overfill)
-        changed = replace(
-            delivery, state="APPLIED", document=message.SerializeToString(),
-            applied_quantity=_plain(applied), accept_by=None, version=delivery.version + 1,
-        )  # fmt: skip
-        store.put_delivery(connection, changed)
-        self._steps.step(
-            connection, contract, "delivery.accepted", actor,
-            detail={"ticket": delivery.ticket, "quantity": f"{_plain(applied)} {stated.unit}"},
-            delivered_quantity=_plain(contract.delivered + applied),
-        )  # fmt: skip
-        return changed
+        Raises:
+            DomainError: NOT_FOUND, RESOURCE_STATE or VERSION_CONFLICT.
+        """
+
+        def write(connection: Connection) -> None:
+            delivery, contract = self._found(connection, delivery_id, actor)
+            _check_version(delivery, expected)
+            message = Message.FromString(delivery.document)
+            if delivery.state != "WEIGHED_OUT" or contract.state != ACTIVE or message.is_resampled:
+                raise _state(delivery, "a second grading")
+            message.is_resampled = True
+            message.first_quality.extend(message.quality)
+            message.ClearField("accept_by")
+            changed = replace(
+                delivery, state="RESAMPLE", document=message.SerializeToString(), accept_by=None,
+                version=delivery.version + 1,
+            )  # fmt: skip
+            store.put_delivery(connection, changed)
+            detail = {"ticket": delivery.ticket, "note": note, "delivery_id": delivery_id}
+            self._steps.step(connection, contract, "delivery.resample", actor, detail=detail)
+            effect.record(connection, changed, resource=f"delivery/{delivery_id}")
+
+        await self._database.write(write)
+        return effect.reply
+
+    def _compute(self, connection: Connection, contract: Contract, message: Message) -> None:
+        """Notes what a load comes to, and until when nobody need decide it."""
+        ticket = ticket_of(connection, contract, message)
+        message.net_weight = _plain(ticket.net)
+        message.shrink = _plain(ticket.net * ticket.shrink_pct / 100)
+        message.net_quantity = _plain(ticket.units)
+        message.discount_per_unit = _plain(ticket.discount + ticket.drying)
+        message.grade_result = _result(ticket)
+        message.ClearField("accept_by")
+        if not ticket.rejectable:
+            message.accept_by.FromDatetime(self._steps.clock.now() + _ACCEPT_AFTER)
 
     async def _inspect(
         self, inspector: Actor, delivery_id: str, states: Sequence[str], after: str,
@@ -309,15 +310,17 @@ class Deliveries:
                 raise _state(delivery, after)
             message = Message.FromString(delivery.document)
             change(connection, contract, message)
+            # A second grading is of a load that was weighed out already.
+            reached = "WEIGHED_OUT" if delivery.state == "RESAMPLE" else after
             until = None
             if message.HasField("accept_by"):
                 until = message.accept_by.ToDatetime(tzinfo=UTC)
             changed = replace(
-                delivery, state=after, document=message.SerializeToString(), accept_by=until,
+                delivery, state=reached, document=message.SerializeToString(), accept_by=until,
                 version=delivery.version + 1,
             )  # fmt: skip
             store.put_delivery(connection, changed)
-            if after == "WEIGHED_OUT":
+            if reached == "WEIGHED_OUT":
                 name = delivery_types_pb2.GradeResult.Name(message.grade_result)
                 detail = {
                     "ticket": delivery.ticket,
@@ -351,12 +354,27 @@ class Deliveries:
         return delivery, contract
 
     def _check_window(self, connection: Connection, contract: Contract, day: date) -> None:
-        values = configuration.current(connection, self._steps.clock.now())
+        matters.refuse_while(connection, contract, "delivering", {FORCE_MAJEURE})
         start = date.fromisoformat(contract.delivery_start)
-        grace = timedelta(days=values.integer("contracts.grace_days"))
-        end = date.fromisoformat(contract.delivery_end) + grace
+        end = matters.last_day(connection, contract).date() - timedelta(days=1)
         if not start <= day <= end:
             raise DomainError("OUTSIDE_DELIVERY_WINDOW", start=start, end=end)
+
+    def _check_splits(self, connection: Connection, message: Message) -> None:
+        if not message.splits:
+            return
+        total = sum((Decimal(one.share_pct) for one in message.splits), start=Decimal(0))
+        if total != _SPLITS_SUM:
+            raise DomainError("SPLITS_NOT_100", sum=_plain(total))
+        names = [one.account_id for one in message.splits]
+        if len(set(names)) != len(names) or any(
+            Decimal(one.share_pct) <= 0 for one in message.splits
+        ):
+            raise invalid("splits", "must name each account once, with a share above 0")
+        for name in names:
+            user = self._steps.users.by_account(connection, name)
+            if user is None or user.account_number is None:
+                raise DomainError("NOT_FOUND", resource="account", id=name)
 
 
 def _result(ticket: tickets.Ticket) -> delivery_types_pb2.GradeResult.ValueType:
@@ -365,13 +383,6 @@ def _result(ticket: tickets.Ticket) -> delivery_types_pb2.GradeResult.ValueType:
     if ticket.discount or ticket.drying:
         return delivery_types_pb2.GRADE_RESULT_DISCOUNT
     return delivery_types_pb2.GRADE_RESULT_WITHIN
-
-
-def _check_splits(message: Message) -> None:
-    if message.splits:
-        total = sum((Decimal(one.share_pct) for one in message.splits), start=Decimal(0))
-        if total != _SPLITS_SUM:
-            raise DomainError("SPLITS_NOT_100", sum=_plain(total))
 
 
 def _check_version(delivery: Delivery, expected: int) -> None:

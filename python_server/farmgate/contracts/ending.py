@@ -1,13 +1,24 @@
 """Use cases of ending a contract before anything was delivered."""
 
-from typing import Final, TypeVar
+import json
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
 from farmgate.blockchain.facade import ChainOperations, cancellation
-from farmgate.contracts import money
+from farmgate.contracts import matters, money, payments
 from farmgate.contracts.steps import Actor, Steps, View, other
-from farmgate.contracts.values import ACTIVE, BOTH, CANCELLED, DRAFT, PENDING, SIGNED, Contract
+from farmgate.contracts.timetable import require_choice
+from farmgate.contracts.values import (
+    ACTIVE,
+    BOTH,
+    CANCELLED,
+    DISPUTE,
+    DRAFT,
+    PENDING,
+    SIGNED,
+    Contract,
+)
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
@@ -64,7 +75,7 @@ class Ending:
 
         Raises:
             DomainError: NOT_A_PARTY, CONTRACT_STATE, VERSION_CONFLICT, CANCEL_AFTER_DELIVERY,
-                PERMISSION_DENIED or INVALID_ARGUMENT.
+                PERMISSION_DENIED, OPEN_DISPUTE, RESOURCE_STATE or INVALID_ARGUMENT.
         """
 
         def write(connection: Connection) -> None:
@@ -87,10 +98,11 @@ class Ending:
         self._end(connection, contract, actor, "EXPIRED", "contract.expired", "")
 
     def end(
-        self, connection: Connection, contract: Contract, actor: Actor, reason: str, note: str = ""
-    ) -> Contract:
+        self, connection: Connection, contract: Contract, actor: Actor, reason: str,
+        note: str = "", **changes: Any,
+    ) -> Contract:  # fmt: skip
         """Cancels a contract of which nothing was delivered."""
-        return self._end(connection, contract, actor, reason, "contract.cancelled", note)
+        return self._end(connection, contract, actor, reason, "contract.cancelled", note, **changes)
 
     def _cancelled(
         self, connection: Connection, contract: Contract, actor: Actor, party: int, reason: str,
@@ -112,6 +124,10 @@ class Ending:
                     allowed="Signed with the chain's refusal",
                 )  # fmt: skip
             return self.end(connection, contract, actor, "CHAIN_FAILURE", note)
+        matters.refuse_while(connection, contract, "cancelling", {DISPUTE})
+        if contract.state == ACTIVE and reason == "FORCE_MAJEURE":
+            require_choice(connection, contract, party, self._steps.clock.now())
+            return self.end(connection, contract, actor, reason, note)
         allowed = {"MUTUAL"} if contract.state == SIGNED else {"MUTUAL", "WASHOUT"}
         if reason not in allowed:
             raise invalid("reason", f"must be {' or '.join(sorted(allowed))}")
@@ -125,11 +141,13 @@ class Ending:
 
     def _end(
         self, connection: Connection, contract: Contract, actor: Actor, reason: str, type_: str,
-        note: str,
+        note: str, **changes: Any,
     ) -> Contract:  # fmt: skip
+        assert contract.delivered == 0, "What was delivered is settled, never cancelled."
+        matters.clear(connection, contract)
         ended = self._steps.step(
             connection, contract, type_, actor, detail={"reason": reason, "note": note},
-            state=CANCELLED, cancel_reason=reason, cancelled_at=self._steps.clock.now(),
+            state=CANCELLED, cancel_reason=reason, cancelled_at=self._steps.clock.now(), **changes,
         )  # fmt: skip
         if ended.signed_at is not None:
             self._release(connection, ended)
@@ -138,10 +156,14 @@ class Ending:
     def _release(self, connection: Connection, contract: Contract) -> None:
         """Gives deposits back and tells the chain that the contract is over."""
         money.return_deposits(connection, self._steps, contract)
-        if contract.chain_status == "CONFIRMED" and self._operations.is_enabled:
+        payments.ask_rulings(connection, self._steps, contract)
+        # What waits for the chain goes there before it, and then this after it.
+        if contract.chain_status in {"PENDING", "CONFIRMED"} and self._operations.is_enabled:
             domain = self._operations.signing_domain(connection, contract.id)
+            outcome = json.loads(contract.outcome or "{}")
+            evidence = bytes.fromhex(outcome.get("evidence_hash", "")) or _NO_HASH
             payload = cancellation(
-                domain, contract.id, reason=contract.cancel_reason, evidence_hash=_NO_HASH
+                domain, contract.id, reason=contract.cancel_reason, evidence_hash=evidence
             )
             self._operations.request(
                 connection, payload, reference=contract.id, user_ids=contract.party_ids

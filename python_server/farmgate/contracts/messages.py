@@ -1,8 +1,12 @@
 """Contracts and what belongs to them, as messages."""
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
+
+from google.protobuf.message import Message
 
 from farmgate.api.contracts.v1 import (
     contract_events_pb2,
@@ -16,24 +20,30 @@ from farmgate.api.contracts.v1 import (
 )
 from farmgate.contracts.rules import PriceType, least
 from farmgate.contracts.signing import Check
+from farmgate.contracts.statements import canonical
 from farmgate.contracts.steps import View
 from farmgate.contracts.templates import Template
 from farmgate.contracts.terms import pricing
 from farmgate.contracts.values import (
     BUYER,
     CASH_MINOR,
+    DISPUTE,
     ENDED,
+    FORCE_MAJEURE,
     SELLER,
     Contract,
     ContractEvent,
     Delivery,
     Fixation,
+    Matter,
     Signature,
     Statement,
 )
+from farmgate.ports.unixfs import cid_of
 from farmgate.users.facade import User
 from farmgate.users.messages import timestamp
 
+P = TypeVar("P", bound=Message)
 _Types = contract_types_pb2
 Party = contract_terms_pb2.Party
 # What a party may do, by state; what only the author or the other one may do is marked.
@@ -41,7 +51,19 @@ _ACTIONS: Final = {
     "DRAFT": ("update*", "submit*", "cancel*"),
     "PENDING_SIGNATURE": ("sign", "cancel*", "counter-", "decline-", "publish-ipfs", "verify"),
     "SIGNED": ("cancel", "publish-ipfs", "verify"),
-    "ACTIVE": ("deliver", "fix-price", "issue-statement", "settle", "cancel", "verify"),
+    "ACTIVE": (
+        "deliver",
+        "fix-price",
+        "issue-statement",
+        "settle",
+        "cancel",
+        "amend",
+        "dispute",
+        "force-majeure",
+        "default",
+        "washout",
+        "verify",
+    ),
     "SETTLED": ("verify",),
     "CANCELLED": ("verify",),
 }
@@ -88,11 +110,30 @@ def contract_message(view: View, viewer: str = "") -> contract_types_pb2.Contrac
     message.chain.status = _Types.ChainStatus.Value(f"CHAIN_STATUS_{contract.chain_status}")
     message.chain.transaction_hash = contract.transaction_hash
     message.chain.block_number = contract.block_number
+    message.chain.is_resyncing = contract.state == "ACTIVE" and contract.chain_status == "PENDING"
+    message.is_disputed = DISPUTE in view.open_kinds
+    message.is_suspended = FORCE_MAJEURE in view.open_kinds
+    message.source_trade_id = contract.source_trade_id
     if contract.cancelled_at:
-        message.cancellation.reason = _Types.CancellationReason.Value(
-            f"CANCELLATION_REASON_{contract.cancel_reason}"
-        )
-        message.cancellation.cancel_time.CopyFrom(timestamp(contract.cancelled_at))
+        _end(message.cancellation, contract, contract.cancelled_at)
+    return message
+
+
+def matter_message(one: Matter, kind: type[P], state: str = "state") -> P:
+    """Returns a matter as the API's message of its kind.
+
+    Args:
+        one: The matter.
+        kind: The message.
+        state: Field of its state; empty when it has none.
+    """
+    message = kind.FromString(one.document)
+    if state:
+        field = kind.DESCRIPTOR.fields_by_name[state]
+        enum = field.enum_type
+        assert enum is not None, "It is the field of a state."
+        prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+        setattr(message, state, enum.values_by_name[f"{prefix}{one.state}"].number)
     return message
 
 
@@ -156,6 +197,7 @@ def delivery_message(one: Delivery) -> delivery_types_pb2.Delivery:
 def statement_message(one: Statement) -> settlements_pb2.SettlementStatement:
     """Returns a statement."""
     message = settlements_pb2.SettlementStatement.FromString(one.document)
+    message.document_cid = cid_of(canonical(message))
     message.state = settlements_pb2.SettlementState.Value(f"SETTLEMENT_STATE_{one.state}")
     message.is_seller_agreed = bool(one.agreed & SELLER)
     message.is_buyer_agreed = bool(one.agreed & BUYER)
@@ -194,6 +236,20 @@ def template_message(one: Template) -> templates_pb2.ContractTemplate:
         required_fields=one.required,
         text_markdown=one.text,
     )
+
+
+def _end(
+    message: contract_types_pb2.ContractCancellation, contract: Contract, at: datetime
+) -> None:
+    outcome = json.loads(contract.outcome or "{}")
+    message.reason = _Types.CancellationReason.Value(
+        f"CANCELLATION_REASON_{contract.cancel_reason}"
+    )
+    message.cancel_time.CopyFrom(timestamp(at))
+    message.liable_party = Party.ValueType(outcome.get("liable_party", 0))
+    for name in ("reference_price", "reference_date", "quantity", "liability_amount",
+                 "evidence_hash"):  # fmt: skip
+        setattr(message, name, outcome.get(name, ""))
 
 
 def _party(user: User, wallet: str) -> contract_types_pb2.ContractParty:

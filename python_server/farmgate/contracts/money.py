@@ -18,12 +18,14 @@ from farmgate.contracts.values import Contract, Transfer
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError
 from farmgate.ports.matching import Matching
+from farmgate.ports.matching_shapes import Switch
 from farmgate.telemetry.logs import logger
 from farmgate.trading.facade import OWN_OWNER
 
+# Accounts of the exchange itself, and what names them in the core as a ULID names a user's.
 ESCROW: Final = 0
-# Names the exchange's escrow account in the core, as a ULID names a user's.
-_ESCROW_ID: Final = b"farmgate escrow\x00"
+FEES: Final = -1
+_OWN_IDS: Final = {ESCROW: b"farmgate escrow\x00", FEES: b"farmgate fees\x00\x00\x00"}
 _AT_ONCE: Final = 50
 _RETRY: Final = timedelta(seconds=5)
 DEPOSIT_SELLER: Final = "DEPOSIT_SELLER"
@@ -31,6 +33,12 @@ DEPOSIT_BUYER: Final = "DEPOSIT_BUYER"
 RETURN_SELLER: Final = "RETURN_SELLER"
 RETURN_BUYER: Final = "RETURN_BUYER"
 PAYMENT: Final = "PAYMENT"
+DEPOSIT_TAKEN_OVER: Final = "DEPOSIT_TAKEN_OVER"
+FORFEIT: Final = "FORFEIT"
+FORFEIT_FEE: Final = "FORFEIT_FEE"
+LIABILITY: Final = "LIABILITY"
+LIABILITY_FEE: Final = "LIABILITY_FEE"
+_RECEIVABLES: Final = frozenset({LIABILITY, LIABILITY_FEE, DEPOSIT_TAKEN_OVER})
 _log = logger(__name__)
 
 # Hears, in the transaction, that a transfer is done.
@@ -110,7 +118,7 @@ class Mover:
         self._steps = steps
         self._matching = matching
         self._done = done
-        self._escrow: int | None = None
+        self._own: dict[int, int] = {}
 
     async def run(self) -> None:
         """Works on every transfer that is due."""
@@ -134,6 +142,7 @@ class Mover:
                 transfer, attempts=transfer.attempts + 1, refusal=error.reason, due_at=later
             )
             await self._keep(changed)
+            await self._restrict(transfer, is_on=True)
             if error.reason != "INSUFFICIENT_FUNDS":
                 _log.warning("transfer waits", transfer=transfer.id, reason=error.reason)
             return
@@ -144,6 +153,17 @@ class Mover:
             self._done(connection, finished)
 
         await self._database.write(finish)
+        if transfer.attempts:
+            await self._restrict(transfer, is_on=False)
+
+    async def _restrict(self, transfer: Transfer, *, is_on: bool) -> None:
+        """Keeps who owes for a default or for a place from new orders until all is paid."""
+        if transfer.kind not in _RECEIVABLES or (is_on and transfer.state == "TAKEN"):
+            return
+        account = transfer.from_account
+        owes = await self._database.read(lambda tx: store.owes(tx, account, _RECEIVABLES))
+        if is_on or not owes:
+            await self._matching.set_switch(account, Switch.RESTRICTED, is_on=is_on)
 
     async def _keep(self, transfer: Transfer) -> None:
         def write(connection: Connection) -> None:
@@ -165,10 +185,10 @@ class Mover:
         await self._matching.transfer(account, number, amount_minor, key)
 
     async def _account(self, number: int) -> int:
-        if number != ESCROW:
+        if number not in _OWN_IDS:
             return number
-        if self._escrow is None:
-            self._escrow = await self._matching.open_account(
-                _ESCROW_ID, owner=OWN_OWNER, max_open_orders=1
+        if number not in self._own:
+            self._own[number] = await self._matching.open_account(
+                _OWN_IDS[number], owner=OWN_OWNER, max_open_orders=1
             )
-        return self._escrow
+        return self._own[number]

@@ -1,6 +1,6 @@
 """Use cases of drafts: writing, submitting, answering, withdrawing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from farmgate.blockchain.facade import Library, keccak256
 from farmgate.contracts import store, templates, terms
+from farmgate.contracts.prices import Prices, worth
 from farmgate.contracts.rules import deposit
 from farmgate.contracts.steps import Actor, Steps, View, other
 from farmgate.contracts.terms import Terms
@@ -33,8 +34,6 @@ M = TypeVar("M", bound=Serializable)
 _TRADING_ROLES = frozenset({"FARMER", "TRADER", "COOP_MANAGER"})
 _LEVEL_MIN = 2
 _SIGN_AT_LEAST = timedelta(hours=1)
-# Estimates what a unit is worth, for deposits of contracts that have no price yet.
-Estimate = Callable[[str], Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,14 @@ class Negotiation:
         database: Where contracts are kept.
         steps: Makes steps.
         library: Keeps the canonical terms.
-        estimate: Returns what a series is at, in units of its currency; None when nobody knows.
+        market: Says what a unit is worth, for deposits of contracts that have no price yet.
     """
 
-    def __init__(
-        self, database: Database, steps: Steps, library: Library, estimate: Estimate
-    ) -> None:
+    def __init__(self, database: Database, steps: Steps, library: Library, market: Prices) -> None:
         self._database = database
         self._steps = steps
         self._library = library
-        self._estimate = estimate
+        self._market = market
 
     async def create(self, actor: Actor, new: NewContract, effect: Effect[View, M]) -> M:
         """Drafts a contract.
@@ -184,7 +181,8 @@ class Negotiation:
 
         Raises:
             DomainError: CONTRACT_INCOMPLETE, COUNTERPARTY_INELIGIBLE, KYC_LIMIT_EXCEEDED,
-                CONTRACT_STATE, NOT_A_PARTY, VERSION_CONFLICT or INVALID_ARGUMENT.
+                NO_LIQUIDITY without a price, CONTRACT_STATE, NOT_A_PARTY, VERSION_CONFLICT or
+                INVALID_ARGUMENT.
         """
 
         def write(connection: Connection) -> None:
@@ -248,10 +246,8 @@ class Negotiation:
         assert last is not None, "It is stated."
         if last < sign_by.date():
             raise invalid("sign_by", "must not be after delivery.end")
-        notional = self._notional(stated)
-        limit = values.decimal("kyc.level2_contract")
-        if min(seller.kyc_level, buyer.kyc_level) == _LEVEL_MIN and notional > limit:
-            raise DomainError("KYC_LIMIT_EXCEEDED", limit=f"{limit:f} {stated.price.currency}")
+        notional = worth(connection, stated, self._market)
+        check_limit(values, notional, stated.price.currency, (seller, buyer))
         text = terms.canonical(stated, contract.id, contract.version)
         data = text.encode()
         # The bytes are kept before the row that names them; without it they are swept.
@@ -275,12 +271,6 @@ class Negotiation:
             seller_deposit_minor=deposit(notional, seller_pct),
         )  # fmt: skip
 
-    def _notional(self, stated: Terms) -> Decimal:
-        price = stated.price
-        known = price.fixed_price or price.futures_price or price.floor
-        each = Decimal(known) if known else self._estimate(price.reference_series)
-        return Decimal(stated.quantity) * (each or Decimal(0))
-
     def _check(self, connection: Connection, stated: Terms) -> None:
         terms.check(stated)
         code = stated.commodity_code
@@ -288,16 +278,37 @@ class Negotiation:
             raise DomainError("NOT_FOUND", resource="commodity", id=code)
 
     def _check_counterparty(self, connection: Connection, user_id: str) -> User:
-        user = self._steps.users.by_id(connection, user_id)
-        is_fit = (
-            user is not None
-            and user.status == "ACTIVE"
-            and user.role in _TRADING_ROLES
-            and user.kyc_level >= _LEVEL_MIN
-        )
-        if not is_fit or user is None:
-            raise DomainError("COUNTERPARTY_INELIGIBLE")
-        return user
+        return eligible(self._steps.users.by_id(connection, user_id))
+
+
+def eligible(user: User | None) -> User:
+    """Returns a user who may be a party.
+
+    Raises:
+        DomainError: COUNTERPARTY_INELIGIBLE, also when there is none.
+    """
+    is_fit = (
+        user is not None
+        and user.status == "ACTIVE"
+        and user.role in _TRADING_ROLES
+        and user.kyc_level >= _LEVEL_MIN
+    )
+    if not is_fit or user is None:
+        raise DomainError("COUNTERPARTY_INELIGIBLE")
+    return user
+
+
+def check_limit(
+    values: configuration.Values, notional: Decimal, currency: str, people: Iterable[User]
+) -> None:
+    """Refuses a contract above what people of the lowest level may agree on.
+
+    Raises:
+        DomainError: KYC_LIMIT_EXCEEDED.
+    """
+    limit = values.decimal("kyc.level2_contract")
+    if min(one.kyc_level for one in people) == _LEVEL_MIN and notional > limit:
+        raise DomainError("KYC_LIMIT_EXCEEDED", limit=f"{limit:f} {currency}")
 
 
 def _sign_by(stated: Terms, now: datetime, values: configuration.Values) -> datetime:
@@ -316,7 +327,7 @@ def _pct(text: str, values: configuration.Values, key: str) -> Decimal:
 
 
 def _summary(stated: Terms) -> str:
-    parts: Sequence[str] = (
+    parts = (
         stated.quantity, stated.unit, stated.commodity_code, stated.price.fixed_price,
         stated.price.currency,
     )  # fmt: skip

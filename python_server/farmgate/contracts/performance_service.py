@@ -3,7 +3,6 @@
 from farmgate.api.contracts.v1 import (
     deliveries_pb2,
     delivery_types_pb2,
-    pricing_pb2,
     settlements_pb2,
     signing_pb2,
     weighing_pb2,
@@ -12,11 +11,9 @@ from farmgate.contracts.deliveries import Deliveries
 from farmgate.contracts.messages import (
     contract_message,
     delivery_message,
-    fixation_message,
     statement_message,
     verification_message,
 )
-from farmgate.contracts.pricing import Fixing
 from farmgate.contracts.service import actor_of
 from farmgate.contracts.settlement import Settlement
 from farmgate.contracts.signing import EOA, Published, Signed, Signing
@@ -161,6 +158,19 @@ class DeliveryServicer(Servicer):
             ),
         )
 
+    async def ResampleDelivery(
+        self, request: deliveries_pb2.ResampleDeliveryRequest, call: Call
+    ) -> deliveries_pb2.ResampleDeliveryResponse:
+        return await self._deliveries.resample(
+            actor_of(call),
+            request.delivery_id,
+            request.note,
+            request.expected_version,
+            call.effect(
+                lambda one: deliveries_pb2.ResampleDeliveryResponse(delivery=delivery_message(one))
+            ),
+        )
+
     async def VoidDelivery(
         self, request: deliveries_pb2.VoidDeliveryRequest, call: Call
     ) -> deliveries_pb2.VoidDeliveryResponse:
@@ -222,36 +232,6 @@ class WeighingServicer(Servicer):
         )
 
 
-class PricingServicer(Servicer):
-    """Serves `PricingService`."""
-
-    SERVICE = pricing_pb2.DESCRIPTOR.services_by_name["PricingService"]
-
-    def __init__(self, fixing: Fixing) -> None:
-        self._fixing = fixing
-
-    async def FixPrice(
-        self, request: pricing_pb2.FixPriceRequest, call: Call
-    ) -> pricing_pb2.FixPriceResponse:
-        return await self._fixing.fix(
-            actor_of(call),
-            request.contract_id,
-            request.leg,
-            request.quantity,
-            request.target_price,
-            call.effect(lambda one: pricing_pb2.FixPriceResponse(fixation=fixation_message(one))),
-        )
-
-    async def ListFixations(
-        self, request: pricing_pb2.ListFixationsRequest, call: Call
-    ) -> pricing_pb2.ListFixationsResponse:
-        _, found, mean = await self._fixing.page(actor_of(call), request.contract_id)
-        return pricing_pb2.ListFixationsResponse(
-            fixations=map(fixation_message, found),
-            average_price="" if mean is None else f"{mean.normalize():f}",
-        )
-
-
 class SettlementServicer(Servicer):
     """Serves `SettlementService`."""
 
@@ -277,6 +257,7 @@ class SettlementServicer(Servicer):
             call.effect(
                 lambda one: settlements_pb2.IssueStatementResponse(statement=statement_message(one))
             ),
+            is_last=request.is_last,
         )
 
     async def ListStatements(

@@ -1,29 +1,33 @@
-"""Use cases of pricing: fixing the open leg at the market."""
+"""Use cases of pricing: fixing the open legs at the market, by a firm offer, or at the deadline."""
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from farmgate.contracts import store, terms
-from farmgate.contracts.rules import PriceType
-from farmgate.contracts.steps import SYSTEM, Actor, Steps, unit_price
-from farmgate.contracts.values import ACTIVE, SELLER, Contract, Fixation
+from farmgate.contracts import matter_store, store, terms
+from farmgate.contracts.firm_offers import is_reached, offer_of
+from farmgate.contracts.matters import change
+from farmgate.contracts.prices import (
+    Prices,
+    at_market,
+    check_pricer,
+    fixed_of,
+    open_legs,
+    priced,
+    unit_price,
+)
+from farmgate.contracts.rules import PriceType, aggregate
+from farmgate.contracts.steps import SYSTEM, Actor, Steps
+from farmgate.contracts.values import ACTIVE, FIRM_OFFER, SELLER, Contract, Fixation, Matter
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
 
 M = TypeVar("M", bound=Serializable)
-Market = Callable[[str], Decimal | None]
-FUTURES, BASIS, ALL = 1, 2, 3
-_MANUAL, _AT_MARKET, _AUTO = 1, 2, 3
-# Which leg of a type is open.
-_OPEN: Final = {
-    PriceType.BASIS: FUTURES, PriceType.HTA: BASIS, PriceType.MIN_PRICE: ALL,
-    PriceType.MAX_PRICE: ALL, PriceType.COLLAR: ALL, PriceType.DEFERRED: ALL,
-}  # fmt: skip
+_MANUAL, _AT_MARKET, _AUTO, _OFFER = 1, 2, 3, 4
 
 
 class Fixing:
@@ -32,10 +36,10 @@ class Fixing:
     Args:
         database: Where contracts are kept.
         steps: Makes steps.
-        market: Returns the last price of an instrument that serves as series, None without one.
+        market: Says what series and instruments are at.
     """
 
-    def __init__(self, database: Database, steps: Steps, market: Market) -> None:
+    def __init__(self, database: Database, steps: Steps, market: Prices) -> None:
         self._database = database
         self._steps = steps
         self._market = market
@@ -54,18 +58,12 @@ class Fixing:
 
         def write(connection: Connection) -> None:
             contract, party = self._steps.own(connection, contract_id, actor, "fix", (ACTIVE,))
-            stated = contract.message()
-            if party != (stated.price.pricer or SELLER):
-                raise DomainError("PERMISSION_DENIED")
-            deadline = terms.day("deadline", stated.price.pricing_deadline)
-            if deadline and self._steps.clock.now().date() > deadline:
-                raise DomainError("PRICING_DEADLINE_PASSED", deadline=deadline)
-            value = self._value(contract, leg)
-            if target:
-                wanted = Decimal(target)
-                is_worse = value < wanted if party == SELLER else value > wanted
-                if is_worse:
-                    raise invalid("target_price", f"is not reached: the market is at {value}")
+            check_pricer(contract, party, leg, self._steps.clock.now().date())
+            value = at_market(connection, contract, self._market, leg)
+            if value is None:
+                raise DomainError("NO_LIQUIDITY")
+            if target and not is_reached(party, Decimal(target), value):
+                raise invalid("target_price", f"is not reached: the market is at {value:f}")
             method = _MANUAL if target else _AT_MARKET
             fixation = self._fix(connection, contract, leg, Decimal(quantity), value, method, actor)
             effect.record(connection, fixation, resource=f"contract/{contract_id}")
@@ -92,50 +90,82 @@ class Fixing:
 
         return await self._database.read(read)
 
-    def is_due(self, connection: Connection, today: date) -> bool:
-        """Returns whether something is open after its deadline."""
-        return any(self._overdue(connection, today))
+    def is_due(self, connection: Connection, now: datetime) -> bool:
+        """Returns whether a deadline has passed or a firm offer is reached or over."""
+        return any(self._overdue(connection, now.date())) or any(self._ended(connection, now))
 
-    def fix_due(self, connection: Connection, today: date) -> None:
-        """Fixes what is open after the deadline; a series without a price is waited for."""
-        for contract, leg, left in self._overdue(connection, today):
-            value = self._value(contract, leg)
-            self._fix(connection, contract, leg, left, value, _AUTO, SYSTEM)
+    def fix_due(self, connection: Connection, now: datetime) -> None:
+        """Fixes what firm offers and deadlines fix; a series without a price is waited for.
 
-    def _overdue(self, connection: Connection, today: date) -> list[tuple[Contract, int, Decimal]]:
-        """Returns contracts with their open leg and quantity, where the market has a price."""
-        found = []
-        for contract in store.in_state(connection, (ACTIVE,)):
-            stated = contract.message()
-            deadline = terms.day("deadline", stated.price.pricing_deadline)
-            leg = _OPEN.get(terms.pricing(stated).type)
-            left = Decimal(stated.quantity) - Decimal(contract.priced_quantity)
-            if leg is None or deadline is None or today <= deadline or left <= 0:
+        A deadline fixes at the settlement price of its day, also while there is a dispute.
+        """
+        for one, is_filled in self._ended(connection, now):
+            self._fill(connection, one, is_filled=is_filled)
+        for contract, leg, left, value in self._overdue(connection, now.date()):
+            fresh = store.contract(connection, contract.id) or contract
+            self._fix(connection, fresh, leg, left, value, _AUTO, SYSTEM)
+
+    def _ended(self, connection: Connection, now: datetime) -> Iterator[tuple[Matter, bool]]:
+        """Returns the firm offers that are filled now, and those whose time is over."""
+        for one in matter_store.open_of_kind(connection, FIRM_OFFER):
+            contract = store.contract(connection, one.contract_id)
+            assert contract is not None, "Contracts are kept."
+            offer = offer_of(one)
+            assert one.due_at is not None, "It has an end."
+            if one.due_at <= now:
+                yield one, False
                 continue
-            if self._market(stated.price.reference_series) is not None:
-                found.append((contract, leg, left))
-        return found
+            value = at_market(connection, contract, self._market, offer.leg)
+            pricer = contract.message().price.pricer or SELLER
+            if value is not None and is_reached(pricer, Decimal(offer.target_price), value):
+                yield one, True
 
-    def _value(self, contract: Contract, leg: int) -> Decimal:
-        stated = contract.message()
-        kind = terms.pricing(stated).type
-        if kind not in _OPEN:
-            raise DomainError("ALREADY_PRICED")
-        if leg != _OPEN[kind]:
-            raise invalid("leg", "must be the leg that the terms leave open")
-        series = stated.price.reference_series
-        at = self._market(series)
-        if at is None:
-            raise DomainError("NO_LIQUIDITY")
-        # The basis is what the cash market, the series named, is above the futures price.
-        return at - terms.pricing(stated).futures if leg == BASIS else at
+    def _fill(self, connection: Connection, one: Matter, *, is_filled: bool) -> None:
+        contract = store.contract(connection, one.contract_id)
+        assert contract is not None, "Contracts are kept."
+        offer = offer_of(one)
+        left = _left(connection, contract, offer.leg)
+        if not is_filled or left <= 0:
+            change(connection, one, "EXPIRED")
+            return
+        quantity = min(left, Decimal(offer.quantity))
+        # As a limit order would: at its own price, also when the market jumped beyond it.
+        fixation = self._fix(
+            connection, contract, offer.leg, quantity, Decimal(offer.target_price), _OFFER, SYSTEM
+        )
+        offer.fixation_id = fixation.id
+        change(connection, one, "FILLED", offer.SerializeToString())
+
+    def _overdue(
+        self, connection: Connection, today: date
+    ) -> Iterator[tuple[Contract, int, Decimal, Decimal]]:
+        """Returns contracts with open leg, quantity and price, where the market has one."""
+        for contract in store.in_state(connection, (ACTIVE,)):
+            day = _fixed_after(contract)
+            if day is None or today <= day:
+                continue
+            for leg in open_legs(contract):
+                left = _left(connection, contract, leg)
+                value = self._settled(connection, contract, leg, day) if left > 0 else None
+                if value is not None:
+                    yield contract, leg, left, value
+
+    def _settled(
+        self, connection: Connection, contract: Contract, leg: int, day: date
+    ) -> Decimal | None:
+        price = contract.message().price
+        if PriceType(price.type) is not PriceType.FORMULA:
+            return at_market(connection, contract, self._market, leg, day)
+        start = date.fromisoformat(price.formula.window_start)
+        values = self._market.between(connection, contract.message(), start, day)
+        return aggregate(int(price.formula.aggregate), values) if values else None
 
     def _fix(
         self, connection: Connection, contract: Contract, leg: int, quantity: Decimal,
         value: Decimal, method: int, actor: Actor,
     ) -> Fixation:  # fmt: skip
         stated = contract.message()
-        balance = Decimal(stated.quantity) - Decimal(contract.priced_quantity)
+        balance = _left(connection, contract, leg)
         if quantity <= 0:
             raise invalid("quantity", "must be more than 0")
         if quantity > balance:
@@ -145,10 +175,25 @@ class Fixing:
             stated.price.reference_series, method, actor.user_id, self._steps.clock.now(),
         )  # fmt: skip
         store.add_fixation(connection, fixation)
-        priced = Decimal(contract.priced_quantity) + quantity
+        done = priced(contract, store.fixations_of(connection, contract.id))
         self._steps.step(
             connection, contract, "contract.price_fixed", actor,
-            detail={"quantity": f"{quantity:f} {stated.unit}", "price": f"{value:f}"},
-            priced_quantity=f"{priced:f}",
+            detail={
+                "quantity": f"{quantity:f} {stated.unit}", "price": f"{value:f}", "leg": leg,
+                "method": method,
+            },
+            priced_quantity=f"{done:f}",
         )  # fmt: skip
         return fixation
+
+
+def _fixed_after(contract: Contract) -> date | None:
+    """Returns the day after which what is open is fixed by itself."""
+    price = contract.message().price
+    is_formula = PriceType(price.type) is PriceType.FORMULA
+    return terms.day("day", price.formula.window_end if is_formula else price.pricing_deadline)
+
+
+def _left(connection: Connection, contract: Contract, leg: int) -> Decimal:
+    done = fixed_of(store.fixations_of(connection, contract.id), leg)
+    return Decimal(contract.quantity) - done

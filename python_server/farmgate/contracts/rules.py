@@ -4,6 +4,7 @@ Amounts are rounded half up, to 0.01 on each line of a statement, never in betwe
 """
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -12,6 +13,7 @@ CENT: Final = Decimal("0.01")
 _PRICE: Final = Decimal("0.000001")
 _BPS: Final = Decimal(10_000)
 _HUNDRED: Final = Decimal(100)
+_SATURDAY: Final = 5
 
 
 class PriceType(IntEnum):
@@ -72,6 +74,17 @@ def price(terms: Pricing, fixed_at: Decimal, *, months: int = 0) -> Decimal:
             return bounded - terms.fee
 
 
+def two_legs(terms: Pricing, futures: Decimal, basis: Decimal) -> Decimal:
+    """Returns the price of which both legs were fixed, to six decimals."""
+    return (futures + basis - terms.fee).quantize(_PRICE, ROUND_HALF_UP)
+
+
+def started_months(start: date, end: date) -> int:
+    """Returns how many months began from one day to another one."""
+    months = (end.year - start.year) * 12 + end.month - start.month
+    return max(0, months + (end.day > start.day))
+
+
 def aggregate(kind: int, values: Sequence[Decimal]) -> Decimal:
     """Returns the price that a window of a series comes to.
 
@@ -92,6 +105,20 @@ def weighted(parts: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
     return (value / total).quantize(_PRICE, ROUND_HALF_UP)
 
 
+def business_days(start: datetime, count: int) -> datetime:
+    """Returns the time a number of days later, Saturdays and Sundays not counted."""
+    at = start
+    while count:
+        at += timedelta(days=1)
+        count -= at.weekday() < _SATURDAY
+    return at
+
+
+def delivery_end(day: str, days: int) -> datetime:
+    """Returns the first moment after a day and some more days."""
+    return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=days + 1)
+
+
 def least(quantity: Decimal, tolerance_pct: Decimal) -> Decimal:
     """Returns the smallest quantity that counts as delivered."""
     return quantity * (1 - tolerance_pct / _HUNDRED)
@@ -102,11 +129,23 @@ def most(quantity: Decimal, tolerance_pct: Decimal) -> Decimal:
     return quantity * (1 + tolerance_pct / _HUNDRED)
 
 
+class Liability(NamedTuple):
+    """What a default costs: the difference to the market, and the exchange's fee."""
+
+    difference: Decimal
+    fee: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """Returns both together."""
+        return self.difference + self.fee
+
+
 def liability(
     contract_price: Decimal, market_price: Decimal, quantity: Decimal, *, is_seller: bool,
     is_one_way: bool, admin_fee_bps: Decimal = Decimal(0),
-) -> Decimal:  # fmt: skip
-    """Returns what a default costs the party in default.
+) -> Liability:  # fmt: skip
+    """Returns what a default costs the party in default; less than nothing is what it gets.
 
     Args:
         contract_price: Price of the contract.
@@ -120,7 +159,7 @@ def liability(
     if is_one_way:
         difference = max(Decimal(0), difference)
     fee = contract_price * quantity * admin_fee_bps / _BPS
-    return cents(difference * quantity) + cents(fee)
+    return Liability(cents(difference * quantity), cents(fee))
 
 
 def deposit(notional: Decimal, pct: Decimal) -> int:

@@ -1,39 +1,40 @@
 """Use cases of settlement: statements line by line, and agreeing that all is done."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from farmgate.api.contracts.v1 import settlements_pb2
-from farmgate.contracts import store, tickets
-from farmgate.contracts.loads import Message, ticket_of
+from farmgate.blockchain.facade import Library
+from farmgate.contracts import matters, statements, store
+from farmgate.contracts.prices import is_priced, unit_price
 from farmgate.contracts.rules import least
-from farmgate.contracts.steps import Actor, Steps, View, other, unit_price
+from farmgate.contracts.steps import SYSTEM, Actor, Steps, View, other
+from farmgate.contracts.timetable import require_choice
 from farmgate.contracts.values import (
     ACTIVE,
+    AMENDMENT,
     BOTH,
+    BUYER,
     CASH_MINOR,
+    DEFAULT,
+    DISPUTE,
+    FORCE_MAJEURE,
+    SELLER,
     SETTLED,
     Contract,
     Delivery,
     Statement,
 )
-from farmgate.db import configuration
 from farmgate.db.effects import Effect, Serializable
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
 
 M = TypeVar("M", bound=Serializable)
 Document = settlements_pb2.SettlementStatement
-LineKind: TypeAlias = settlements_pb2.SettlementLineKind.ValueType
-_SATURDAY: Final = 5
-_DUE_DAYS: Final = {2: 7, 3: 14, 4: 30}
-_DEFERRED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,13 @@ class Settlement:
     Args:
         database: Where they are kept.
         steps: Makes steps.
+        library: Keeps statements.
     """
 
-    def __init__(self, database: Database, steps: Steps) -> None:
+    def __init__(self, database: Database, steps: Steps, library: Library) -> None:
         self._database = database
         self._steps = steps
+        self._library = library
 
     async def preview(self, actor: Actor, contract_id: str, assumed: str) -> Document:
         """Returns the statement over what was delivered and not stated yet, without issuing it.
@@ -69,33 +72,40 @@ class Settlement:
             price = unit_price(connection, contract)
             if price is None and assumed:
                 price = Decimal(assumed)
-            return self._drawn(connection, contract, price, _open(connection, contract))
+            today = self._steps.clock.now().date()
+            loads = statements.open_loads(connection, contract)
+            return statements.drawn(connection, contract, price, loads, today)
 
         return await self._database.read(read)
 
-    async def issue(self, actor: Actor, contract_id: str, effect: Effect[Statement, M]) -> M:
+    async def issue(
+        self, actor: Actor, contract_id: str, effect: Effect[Statement, M], *, is_last: bool = False
+    ) -> M:
         """Issues a statement over what was delivered since the last one.
 
+        Args:
+            actor: Who issues it.
+            contract_id: The contract.
+            effect: Takes the statement.
+            is_last: Whether the contract is settled once this statement is final.
+
         Raises:
-            DomainError: NOT_A_PARTY, CONTRACT_STATE, NOT_PRICED, or RESOURCE_STATE when there is
-                nothing to state.
+            DomainError: NOT_A_PARTY, CONTRACT_STATE, NOT_PRICED, OPEN_DISPUTE, OPEN_AMENDMENT,
+                FM_SUSPENDED, INVALID_ARGUMENT, or RESOURCE_STATE when there is nothing to state.
         """
 
         def write(connection: Connection) -> None:
             contract, _ = self._steps.own(connection, contract_id, actor, "issue", (ACTIVE,))
-            loads = _open(connection, contract)
+            loads = statements.open_loads(connection, contract)
+            if is_last:
+                self._check_end(connection, contract)
+                self._is_short(contract, "")
             if not loads:
                 raise DomainError(
                     "RESOURCE_STATE", resource="contract", id=contract.label,
                     state="without deliveries that were not stated", action="a statement",
                 )  # fmt: skip
-            document = self._drawn(connection, contract, unit_price(connection, contract), loads)
-            statement = self._kept(connection, contract, document, loads)
-            detail = {
-                "statement": statement.number, "net": document.net, "currency": document.currency,
-                "statement_id": statement.id,
-            }  # fmt: skip
-            self._steps.step(connection, contract, "settlement.issued", actor, detail=detail)
+            statement = self.issued(connection, contract, actor, is_last=is_last)
             effect.record(connection, statement, resource=f"statement/{statement.id}")
 
         await self._database.write(write)
@@ -121,7 +131,7 @@ class Settlement:
         """Accepts a statement; with both it is final.
 
         Raises:
-            DomainError: NOT_A_PARTY, NOT_FOUND, STATEMENT_STALE or RESOURCE_STATE.
+            DomainError: NOT_A_PARTY, NOT_FOUND, STATEMENT_STALE, OPEN_DISPUTE or RESOURCE_STATE.
         """
 
         def write(connection: Connection) -> None:
@@ -136,13 +146,11 @@ class Settlement:
                     "RESOURCE_STATE", resource="statement", id=statement_id, state=found.state,
                     action="accepting",
                 )  # fmt: skip
+            matters.refuse_while(connection, contract, "accepting", {DISPUTE})
             agreed = found.agreed | party
-            changed = replace(found, agreed=agreed, state="FINAL" if agreed == BOTH else "ISSUED")
-            store.put_statement(connection, changed)
-            self._steps.step(
-                connection, contract, "settlement.accepted", actor,
-                detail={"statement": found.number}, tells=(other(party),),
-            )  # fmt: skip
+            changed = replace(found, agreed=agreed)
+            self._accepted(connection, contract, changed, actor, tells=(other(party),))
+            changed = store.statement(connection, statement_id) or changed
             effect.record(connection, changed, resource=f"statement/{statement_id}")
 
         await self._database.write(write)
@@ -156,29 +164,18 @@ class Settlement:
 
         Raises:
             DomainError: NOT_A_PARTY, CONTRACT_STATE, VERSION_CONFLICT, NOT_PRICED,
-                STATEMENT_STALE, RESOURCE_STATE or INVALID_ARGUMENT.
+                STATEMENT_STALE, OPEN_DISPUTE, OPEN_AMENDMENT, FM_SUSPENDED, RESOURCE_STATE or
+                INVALID_ARGUMENT.
         """
 
         def write(connection: Connection) -> None:
             contract, party = self._steps.own(
                 connection, contract_id, actor, "settle", (ACTIVE,), expected
             )
-            is_short = self._is_short(connection, contract, reason)
-            statements = store.statements_of(connection, contract_id)
-            if not statements or _open(connection, contract):
-                raise DomainError(
-                    "RESOURCE_STATE", resource="contract", id=contract.label,
-                    state="with deliveries that were not stated", action="settling",
-                )  # fmt: skip
-            if statement_id and statements[-1].id != statement_id:
-                raise DomainError("STATEMENT_STALE")
-            waiting = [one for one in statements if one.state == "ISSUED"]
-            if waiting:
-                raise DomainError(
-                    "RESOURCE_STATE", resource="statement", id=waiting[0].id, state="not accepted",
-                    action="settling",
-                )  # fmt: skip
-            agreed = contract.settle_agreed | party
+            self._check_end(connection, contract, reason)
+            is_short = self._is_short(contract, reason, connection, party)
+            self._check_stated(connection, contract, statement_id)
+            agreed = BOTH if reason == "FORCE_MAJEURE" else contract.settle_agreed | party
             changed = self._steps.step(
                 connection, contract, "contract.settle_agreed", actor,
                 detail={"reason": reason}, tells=(other(party),), settle_agreed=agreed,
@@ -191,117 +188,148 @@ class Settlement:
         await self._database.write(write)
         return effect.reply
 
-    def _is_short(self, connection: Connection, contract: Contract, reason: str) -> bool:
+    def issued(
+        self, connection: Connection, contract: Contract, actor: Actor, *, is_last: bool = False
+    ) -> Statement:
+        """Issues a statement over the open loads in the caller's transaction; as `issue`."""
+        if not is_priced(contract):
+            raise DomainError("NOT_PRICED")
+        loads = statements.open_loads(connection, contract)
+        document = statements.drawn(
+            connection, contract, unit_price(connection, contract), loads,
+            self._steps.clock.now().date(),
+        )  # fmt: skip
+        made = statements.issued(
+            connection, self._steps, contract, document, loads, is_last=is_last
+        )
+        self._keep(connection, contract, made)
+        self._told(connection, contract, made, actor)
+        return made
+
+    def corrected(
+        self, connection: Connection, contract: Contract, statement_id: str, amount: Decimal, *,
+        to: int, note: str,
+    ) -> None:  # fmt: skip
+        """Carries a ruling out: the disputed statement anew with a penalty, or one of its own."""
+        disputed = store.statement(connection, statement_id) if statement_id else None
+        if disputed is None and not amount:
+            return
+        if disputed is None:
+            today = self._steps.clock.now().date()
+            document = statements.drawn(connection, contract, Decimal(0), (), today)
+            loads: list[Delivery] = []
+        elif not amount:
+            # The claim was rejected: what was stated holds, and a ruling is final.
+            self._accepted(
+                connection, contract, replace(disputed, agreed=BOTH), SYSTEM, tells=(SELLER, BUYER)
+            )
+            return
+        else:
+            store.put_statement(connection, replace(disputed, state="VOID"))
+            loads = statements.loads_of(connection, disputed)
+            document = Document.FromString(disputed.document)
+        document = statements.penalised(document, amount, to=to, note=note)
+        made = statements.issued(
+            connection, self._steps, contract, document, loads, state="FINAL",
+            is_last=disputed is not None and disputed.is_last,
+        )  # fmt: skip
+        self._keep(connection, contract, made)
+        self._told(connection, contract, made, SYSTEM)
+        if made.is_last:
+            self._agree(connection, contract.id)
+
+    def undisputed(self, connection: Connection, contract: Contract, statement_id: str) -> None:
+        """Takes a statement up again whose dispute was withdrawn."""
+        found = store.statement(connection, statement_id) if statement_id else None
+        if found is not None and found.state == "DISPUTED":
+            assert found.contract_id == contract.id, "It is a statement of the contract."
+            store.put_statement(connection, replace(found, state="ISSUED"))
+
+    def silence(self, connection: Connection) -> None:
+        """Takes statements to which nobody objected in time as accepted."""
+        for one in store.statements_due(connection, self._steps.clock.now()):
+            contract = store.contract(connection, one.contract_id)
+            assert contract is not None, "Contracts are kept."
+            # Nothing becomes final while something is disputed.
+            if not matters.is_open(connection, contract, DISPUTE):
+                self._accepted(
+                    connection, contract, replace(one, agreed=BOTH), SYSTEM, tells=(SELLER, BUYER)
+                )
+
+    def _accepted(
+        self, connection: Connection, contract: Contract, statement: Statement, actor: Actor, *,
+        tells: Sequence[int],
+    ) -> None:  # fmt: skip
+        is_final = statement.agreed == BOTH
+        store.put_statement(connection, replace(statement, state="FINAL" if is_final else "ISSUED"))
+        self._steps.step(
+            connection, contract, "settlement.accepted", actor,
+            detail={"statement": statement.number}, tells=tells,
+        )  # fmt: skip
+        if is_final and statement.is_last:
+            self._agree(connection, contract.id)
+
+    def _agree(self, connection: Connection, contract_id: str) -> None:
+        """Notes that the last statement is final: with it both agreed to settle."""
+        contract = store.contract(connection, contract_id)
+        assert contract is not None, "Contracts are kept."
+        self._steps.step(
+            connection, contract, "contract.settle_agreed", SYSTEM, tells=(), settle_agreed=BOTH
+        )
+
+    def _keep(self, connection: Connection, contract: Contract, statement: Statement) -> None:
+        """Keeps the canonical form where both parties find it."""
+        data = statements.canonical(Document.FromString(statement.document))
+        prepared = self._library.prepare_for_parties(data, media_type="application/json")
+        self._library.record(connection, prepared, contract_id=contract.id)
+
+    def _told(
+        self, connection: Connection, contract: Contract, statement: Statement, actor: Actor
+    ) -> None:
+        detail = {
+            "statement": statement.number, "net": f"{statement.net_minor / CASH_MINOR:.2f}",
+            "currency": contract.message().price.currency, "statement_id": statement.id,
+        }  # fmt: skip
+        self._steps.step(connection, contract, "settlement.issued", actor, detail=detail)
+
+    def _check_end(self, connection: Connection, contract: Contract, reason: str = "") -> None:
+        kinds = {DISPUTE, AMENDMENT, DEFAULT}
+        # A washout ends a suspension, and so does who may not wait any longer.
+        matters.refuse_while(
+            connection, contract, "settling", kinds if reason else {*kinds, FORCE_MAJEURE}
+        )
+
+    def _is_short(
+        self, contract: Contract, reason: str, connection: Connection | None = None, party: int = 0
+    ) -> bool:
         stated = contract.message()
-        if unit_price(connection, contract) is None:
+        if not is_priced(contract):
             raise DomainError("NOT_PRICED")
         wanted = least(Decimal(stated.quantity), Decimal(stated.tolerance_pct or "0"))
         if contract.delivered >= wanted:
             if reason:
                 raise invalid("closing_reason", "must be unset: enough was delivered")
             return False
-        if reason != "WASHOUT":
+        if reason == "FORCE_MAJEURE" and connection is not None:
+            require_choice(connection, contract, party, self._steps.clock.now())
+        elif reason != "WASHOUT":
             raise invalid(
                 "closing_reason", "must be WASHOUT, on which both agree: not enough was delivered"
             )
         return True
 
-    def _drawn(
-        self, connection: Connection, contract: Contract, price: Decimal | None,
-        loads: Sequence[Delivery],
-    ) -> Document:  # fmt: skip
-        if price is None:
-            raise DomainError("NOT_PRICED")
-        document = Document(contract_id=contract.id, currency=contract.message().price.currency)
-        gross = adjustments = Decimal(0)
-        for load in loads:
-            message = Message.FromString(load.document)
-            computed = ticket_of(connection, contract, message)
-            ticket = replace(computed, units=Decimal(load.applied_quantity))
-            goods, discount, drying = tickets.amounts(ticket, price)
-            _line(
-                document,
-                settlements_pb2.SETTLEMENT_LINE_KIND_GOODS,
-                load,
-                ticket.units,
-                price,
-                goods,
-            )
-            if ticket.shrink_pct:
-                taken = ticket.net * ticket.shrink_pct / 100
-                _line(
-                    document, settlements_pb2.SETTLEMENT_LINE_KIND_SHRINK_INFO, load, taken,
-                    Decimal(0), Decimal(0), rule=f"{ticket.shrink_pct} %",
-                )  # fmt: skip
-            if discount:
-                _line(
-                    document, settlements_pb2.SETTLEMENT_LINE_KIND_DISCOUNT, load, ticket.units,
-                    -ticket.discount, -discount,
-                )  # fmt: skip
-            if drying:
-                _line(
-                    document, settlements_pb2.SETTLEMENT_LINE_KIND_DRYING, load, ticket.units,
-                    -ticket.drying, -drying,
-                )  # fmt: skip
-            gross += goods
-            adjustments -= discount + drying
-        document.gross = f"{gross:.2f}"
-        document.adjustments = f"{adjustments:.2f}"
-        document.fees = "0.00"
-        document.net = f"{gross + adjustments:.2f}"
-        document.due_date = self._due(contract).isoformat()
-        return document
-
-    def _kept(
-        self, connection: Connection, contract: Contract, document: Document,
-        loads: Sequence[Delivery],
-    ) -> Statement:  # fmt: skip
-        now = self._steps.clock.now()
-        values = configuration.current(connection, now)
-        document.statement_id = self._steps.ids.ulid()
-        document.number = len(store.statements_of(connection, contract.id)) + 1
-        document.issue_time.FromDatetime(now)
-        data = document.SerializeToString(deterministic=True)
-        statement = Statement(
-            document.statement_id, contract.id, document.number, "ISSUED", data,
-            hashlib.sha256(data).hexdigest(), int(Decimal(document.net) * CASH_MINOR), 0,
-            business_days(now, values.integer("contracts.acceptance_days")), now,
-        )  # fmt: skip
-        store.put_statement(connection, statement, is_new=True)
-        for load in loads:
-            store.put_delivery(
-                connection, replace(load, statement_id=statement.id, version=load.version + 1)
-            )
-        return statement
-
-    def _due(self, contract: Contract) -> date:
-        payment = contract.message().payment
-        today = self._steps.clock.now().date()
-        if payment.timing == _DEFERRED and payment.due_date:
-            return date.fromisoformat(payment.due_date)
-        return today + timedelta(days=_DUE_DAYS.get(payment.timing, 0))
-
-
-def business_days(start: datetime, count: int) -> datetime:
-    """Returns the time a number of days later, Saturdays and Sundays not counted."""
-    at = start
-    while count:
-        at += timedelta(days=1)
-        count -= at.weekday() < _SATURDAY
-    return at
-
-
-def _open(connection: Connection, contract: Contract) -> list[Delivery]:
-    """Returns the loads that count and are in no statement."""
-    applied = store.deliveries_of(connection, contract.id, "APPLIED")
-    return [one for one in applied if not one.statement_id]
-
-
-def _line(
-    document: Document, kind: LineKind, load: Delivery, quantity: Decimal,
-    price: Decimal, amount: Decimal, *, rule: str = "",
-) -> None:  # fmt: skip
-    document.lines.add(
-        kind=kind, delivery_id=load.id, quantity=f"{quantity.normalize():f}",
-        unit_price=f"{price.normalize():f}" if price else "", amount=f"{amount:.2f}", rule=rule,
-    )  # fmt: skip
+    def _check_stated(self, connection: Connection, contract: Contract, statement_id: str) -> None:
+        found = store.statements_of(connection, contract.id)
+        if not found or statements.open_loads(connection, contract):
+            raise DomainError(
+                "RESOURCE_STATE", resource="contract", id=contract.label,
+                state="with deliveries that were not stated", action="settling",
+            )  # fmt: skip
+        if statement_id and found[-1].id != statement_id:
+            raise DomainError("STATEMENT_STALE")
+        waiting = [one for one in found if one.state == "ISSUED"]
+        if waiting:
+            raise DomainError(
+                "RESOURCE_STATE", resource="statement", id=waiting[0].id, state="not accepted",
+                action="settling",
+            )  # fmt: skip

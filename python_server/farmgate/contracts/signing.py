@@ -221,18 +221,7 @@ class Signing:
         if to_sign.contract.version != given.version:
             actual = to_sign.contract.version
             raise DomainError("VERSION_CONFLICT", actual=actual, expected=given.version)
-        if to_sign.digest != given.digest:
-            raise DomainError("DIGEST_MISMATCH", expected=to_sign.digest)
-        try:
-            signature = bytes.fromhex(given.signature.removeprefix("0x"))
-        except ValueError as error:
-            raise DomainError("SIGNATURE_INVALID") from error
-        signed = bytes.fromhex(given.digest.removeprefix("0x"))
-        if given.scheme == CONTRACT_ACCOUNT:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._wallets.check, signed, signature, to_sign.wallet)
-        else:
-            check_signature(signed, signature, to_sign.wallet)
+        await judge(self._wallets, to_sign.digest, given, to_sign.wallet)
 
     def _complete(
         self, connection: Connection, contract: Contract, actor: Actor, signed: list[Signature]
@@ -296,6 +285,26 @@ class Signing:
             if event.name in {"Registered", "Amended"}
         ]  # fmt: skip
         return _equal("chain", contract.terms_hash, hashes[-1] if hashes else "not registered")
+
+
+async def judge(wallets: ContractWallets, digest_: str, given: Signed, wallet: str) -> None:
+    """Judges a signature as it was handed in.
+
+    Raises:
+        DomainError: DIGEST_MISMATCH, SIGNATURE_INVALID or SIGNER_WALLET_MISMATCH.
+    """
+    if digest_ != given.digest:
+        raise DomainError("DIGEST_MISMATCH", expected=digest_)
+    try:
+        signature = bytes.fromhex(given.signature.removeprefix("0x"))
+    except ValueError as error:
+        raise DomainError("SIGNATURE_INVALID") from error
+    signed = bytes.fromhex(digest_.removeprefix("0x"))
+    if given.scheme == CONTRACT_ACCOUNT:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, wallets.check, signed, signature, wallet)
+    else:
+        check_signature(signed, signature, wallet)
 
 
 def _equal(name: str, expected: str, actual: str) -> Check:

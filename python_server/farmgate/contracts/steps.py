@@ -3,15 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from farmgate.contracts import store
-from farmgate.contracts.rules import PriceType, price, weighted
-from farmgate.contracts.terms import pricing
-from farmgate.contracts.values import BUYER, SELLER, Contract, ContractEvent, Signature
+from farmgate.contracts import matter_store, store
+from farmgate.contracts.values import ACTIVE, BUYER, SELLER, Contract, ContractEvent, Signature
 from farmgate.db.outbox import Announcement, announce, text_of
 from farmgate.errors import DomainError
 from farmgate.ports.clock import Clock
@@ -37,11 +34,12 @@ SYSTEM: Final = Actor("", reaches_all=True)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A contract with its people, seller first, and the signatures of its version."""
+    """A contract with its people, seller first, the signatures of its version, what is open."""
 
     contract: Contract
     people: tuple[User, User]
     signed: tuple[Signature, ...]
+    open_kinds: frozenset[str] = frozenset()
 
 
 class Steps:
@@ -137,7 +135,9 @@ class Steps:
         """Returns a contract as people see it."""
         seller, buyer = (self.user(connection, user_id) for user_id in contract.party_ids)
         signed = store.signatures_of(connection, contract.id, contract.version)
-        return View(contract, (seller, buyer), tuple(signed))
+        is_open = contract.state == ACTIVE
+        kinds = matter_store.open_matters(connection, contract.id) if is_open else ()
+        return View(contract, (seller, buyer), tuple(signed), frozenset(one.kind for one in kinds))
 
     def user(self, connection: Connection, user_id: str) -> User:
         """Returns a user who is known to exist."""
@@ -165,15 +165,3 @@ def require(contract: Contract, action: str, states: Collection[str]) -> None:
 def other(party: int) -> int:
     """Returns the other side."""
     return BUYER if party == SELLER else SELLER
-
-
-def unit_price(connection: Connection, contract: Contract) -> Decimal | None:
-    """Returns the mean price a unit of what is priced, or None while nothing is."""
-    terms = pricing(contract.message())
-    if terms.type is PriceType.FIXED:
-        return terms.fixed
-    parts = [
-        (Decimal(one.quantity), price(terms, Decimal(one.value)))
-        for one in store.fixations_of(connection, contract.id)
-    ]
-    return weighted(parts) if parts else None

@@ -97,13 +97,13 @@ def replace_contract(connection: Connection, one: Contract) -> None:
 
 def contract(connection: Connection, contract_id: str) -> Contract | None:
     """Returns a contract."""
-    return _one(connection, select(contracts).where(contracts.c.id == contract_id), Contract)
+    return one_of(connection, select(contracts).where(contracts.c.id == contract_id), Contract)
 
 
 def by_hash(connection: Connection, terms_hash: str) -> Contract | None:
     """Returns the contract of these terms, or None."""
     query = select(contracts).where(contracts.c.terms_hash == terms_hash)
-    return _one(connection, query.order_by(contracts.c.id).limit(1), Contract)
+    return one_of(connection, query.order_by(contracts.c.id).limit(1), Contract)
 
 
 def page(connection: Connection, wanted: Filter, *, before: str, limit: int) -> list[Contract]:
@@ -111,13 +111,13 @@ def page(connection: Connection, wanted: Filter, *, before: str, limit: int) -> 
     query = wanted.apply(select(contracts))
     if before:
         query = query.where(contracts.c.id < before)
-    return _all(connection, query.order_by(contracts.c.id.desc()).limit(limit), Contract)
+    return all_of(connection, query.order_by(contracts.c.id.desc()).limit(limit), Contract)
 
 
 def in_state(connection: Connection, states: Collection[str]) -> list[Contract]:
     """Returns all contracts in some states, oldest first."""
     query = select(contracts).where(contracts.c.state.in_(states))
-    return _all(connection, query.order_by(contracts.c.id), Contract)
+    return all_of(connection, query.order_by(contracts.c.id), Contract)
 
 
 def is_bound(connection: Connection, user_id: str) -> bool:
@@ -147,7 +147,7 @@ def of_farm(connection: Connection, farm_id: str, commodity: str) -> list[Contra
         table.commodity_code == commodity,
         table.state.not_in((*ENDED, "DRAFT")),
     )
-    return _all(connection, query, Contract)
+    return all_of(connection, query, Contract)
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -165,7 +165,7 @@ def signatures_of(connection: Connection, contract_id: str, version: int) -> lis
     """Returns the signatures of a version, the seller's first."""
     table = signatures.c
     query = select(signatures).where(table.contract_id == contract_id, table.version == version)
-    return _all(connection, query.order_by(table.party), Signature)
+    return all_of(connection, query.order_by(table.party), Signature)
 
 
 def add_event(connection: Connection, one: ContractEvent) -> None:
@@ -187,7 +187,7 @@ def events_of(
     """Returns the events of a contract after a sequence, oldest first."""
     table = contract_events.c
     query = select(contract_events).where(table.contract_id == contract_id, table.sequence > after)
-    return _all(connection, query.order_by(table.sequence).limit(limit), ContractEvent)
+    return all_of(connection, query.order_by(table.sequence).limit(limit), ContractEvent)
 
 
 def events_after(
@@ -205,7 +205,7 @@ def events_after(
     )
     if contract_ids:
         query = query.where(table.contract_id.in_(contract_ids))
-    return _all(connection, query.order_by(table.sequence).limit(limit), ContractEvent)
+    return all_of(connection, query.order_by(table.sequence).limit(limit), ContractEvent)
 
 
 def sequence_at(connection: Connection, event_id: str) -> int:
@@ -224,7 +224,7 @@ def fixations_of(connection: Connection, contract_id: str) -> list[Fixation]:
     """Returns the fixations of a contract, oldest first."""
     table = fixations.c
     query = select(fixations).where(table.contract_id == contract_id)
-    return _all(connection, query.order_by(table.id), Fixation)
+    return all_of(connection, query.order_by(table.id), Fixation)
 
 
 def put_delivery(connection: Connection, one: Delivery, *, is_new: bool = False) -> None:
@@ -233,12 +233,12 @@ def put_delivery(connection: Connection, one: Delivery, *, is_new: bool = False)
     Raises:
         DomainError: VERSION_CONFLICT when somebody else was faster.
     """
-    _put(connection, deliveries, one, is_new=is_new, version=one.version - 1)
+    put(connection, deliveries, one, is_new=is_new, version=one.version - 1)
 
 
 def delivery(connection: Connection, delivery_id: str) -> Delivery | None:
     """Returns a delivery."""
-    return _one(connection, select(deliveries).where(deliveries.c.id == delivery_id), Delivery)
+    return one_of(connection, select(deliveries).where(deliveries.c.id == delivery_id), Delivery)
 
 
 def deliveries_of(connection: Connection, contract_id: str, state: str = "") -> list[Delivery]:
@@ -247,38 +247,38 @@ def deliveries_of(connection: Connection, contract_id: str, state: str = "") -> 
     query = select(deliveries).where(table.contract_id == contract_id)
     if state:
         query = query.where(table.state == state)
-    return _all(connection, query.order_by(table.ticket), Delivery)
+    return all_of(connection, query.order_by(table.ticket), Delivery)
 
 
 def deliveries_due(connection: Connection, now: datetime) -> list[Delivery]:
     """Returns deliveries that are accepted by themselves now."""
     table = deliveries.c
     query = select(deliveries).where(table.state == "WEIGHED_OUT", table.accept_by <= now)
-    return _all(connection, query.order_by(table.id), Delivery)
+    return all_of(connection, query.order_by(table.id), Delivery)
 
 
 def put_statement(connection: Connection, one: Statement, *, is_new: bool = False) -> None:
     """Stores a statement."""
-    _put(connection, statements, one, is_new=is_new)
+    put(connection, statements, one, is_new=is_new)
 
 
 def statement(connection: Connection, statement_id: str) -> Statement | None:
     """Returns a statement."""
-    return _one(connection, select(statements).where(statements.c.id == statement_id), Statement)
+    return one_of(connection, select(statements).where(statements.c.id == statement_id), Statement)
 
 
 def statements_of(connection: Connection, contract_id: str) -> list[Statement]:
     """Returns the statements on a contract by number."""
     table = statements.c
     query = select(statements).where(table.contract_id == contract_id)
-    return _all(connection, query.order_by(table.number), Statement)
+    return all_of(connection, query.order_by(table.number), Statement)
 
 
 def statements_due(connection: Connection, now: datetime) -> list[Statement]:
     """Returns issued statements to which nobody objected in time."""
     table = statements.c
     query = select(statements).where(table.state == "ISSUED", table.object_by <= now)
-    return _all(connection, query.order_by(table.id), Statement)
+    return all_of(connection, query.order_by(table.id), Statement)
 
 
 def add_transfer(connection: Connection, one: Transfer) -> None:
@@ -295,31 +295,46 @@ def add_transfer(connection: Connection, one: Transfer) -> None:
 
 def put_transfer(connection: Connection, one: Transfer) -> None:
     """Stores a transfer over the one of its ID."""
-    _put(connection, transfers, one, is_new=False)
+    put(connection, transfers, one, is_new=False)
+
+
+def owes(connection: Connection, account: int, kinds: Collection[str]) -> bool:
+    """Returns whether transfers of some kinds from an account could not be made yet."""
+    table = transfers.c
+    query = select(table.id).where(
+        table.from_account == account, table.kind.in_(kinds), table.state == "QUEUED",
+        table.attempts > 0,
+    )  # fmt: skip
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def transfers_due(connection: Connection, now: datetime, limit: int) -> list[Transfer]:
     """Returns transfers that are to be worked on, oldest first."""
     table = transfers.c
     query = select(transfers).where(table.state.in_(("QUEUED", "TAKEN")), table.due_at <= now)
-    return _all(connection, query.order_by(table.due_at, table.id).limit(limit), Transfer)
+    return all_of(connection, query.order_by(table.due_at, table.id).limit(limit), Transfer)
 
 
 def transfers_of(connection: Connection, contract_id: str) -> list[Transfer]:
     """Returns the transfers of a contract."""
     table = transfers.c
     query = select(transfers).where(table.contract_id == contract_id)
-    return _all(connection, query.order_by(table.id), Transfer)
+    return all_of(connection, query.order_by(table.id), Transfer)
 
 
 def transfer(connection: Connection, transfer_id: str) -> Transfer | None:
     """Returns a transfer."""
-    return _one(connection, select(transfers).where(transfers.c.id == transfer_id), Transfer)
+    return one_of(connection, select(transfers).where(transfers.c.id == transfer_id), Transfer)
 
 
-def _put(
+def put(
     connection: Connection, table: Table, one: Any, *, is_new: bool, version: int | None = None
 ) -> None:
+    """Stores a row, or changes that of the same ID if it has the version.
+
+    Raises:
+        DomainError: VERSION_CONFLICT when somebody else was faster.
+    """
     if is_new:
         connection.execute(insert(table).values(**_values(one)))
         return
@@ -335,12 +350,14 @@ def _values(one: Any) -> dict[str, Any]:
     return {name: getattr(one, name) for name in type(one).__slots__}
 
 
-def _one(connection: Connection, query: Select[Any], kind: type[T]) -> T | None:
+def one_of(connection: Connection, query: Select[Any], kind: type[T]) -> T | None:
+    """Returns the first row as a value of a kind, or None."""
     row = connection.execute(query).first()
     return None if row is None else _made(row, kind)
 
 
-def _all(connection: Connection, query: Select[Any], kind: type[T]) -> list[T]:
+def all_of(connection: Connection, query: Select[Any], kind: type[T]) -> list[T]:
+    """Returns the rows as values of a kind."""
     return [_made(row, kind) for row in connection.execute(query).all()]
 
 

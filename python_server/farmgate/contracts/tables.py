@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from farmgate.db.schema import BigKey, Ulid, UtcTime, metadata
@@ -65,6 +66,10 @@ contracts: Final = Table(
     Column("is_closed_short", Boolean, nullable=False),
     Column("cancel_reason", String(32), nullable=False),
     Column("cancelled_at", UtcTime, nullable=True),
+    # How it ended when somebody owes for it: a JSON object, empty before.
+    Column("outcome", Text, nullable=False, server_default=""),
+    # Trade of the book that it came of; 0 for none.
+    Column("source_trade_id", BigInteger, nullable=False, server_default="0"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     CheckConstraint(
@@ -76,6 +81,7 @@ contracts: Final = Table(
     Index(None, "buyer_id", "id"),
     Index(None, "state"),
     Index(None, "terms_hash"),
+    Index(None, "source_trade_id"),
 )
 
 signatures: Final = Table(
@@ -158,6 +164,8 @@ statements: Final = Table(
     Column("agreed", SmallInteger, nullable=False),
     Column("object_by", UtcTime, nullable=False),
     Column("issued_at", UtcTime, nullable=False),
+    # Whether it is the last one: with it the contract is settled.
+    Column("is_last", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("contract_id", "number"),
     Index(None, "state", "object_by"),
 )
@@ -184,4 +192,24 @@ transfers: Final = Table(
     CheckConstraint("amount_minor > 0", name="amount_is_positive"),
     UniqueConstraint("contract_id", "kind", "reference"),
     Index(None, "due_at"),
+)
+
+# What is open beside a contract: amendment, dispute, notice of force majeure, firm offer, default,
+# washout. One table, for what a contract may do next depends on what of all of them is open.
+matters: Final = Table(
+    "contract_matters",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("contract_id", Ulid, ForeignKey("contracts.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    # The matter as the API's message.
+    Column("document", LargeBinary, nullable=False),
+    # Of an amendment: the terms as they will be. Empty otherwise.
+    Column("terms", LargeBinary, nullable=False),
+    # When something happens by itself.
+    Column("due_at", UtcTime, nullable=True),
+    Column("version", Integer, nullable=False),
+    Index(None, "contract_id", "kind", "id"),
+    Index(None, "state", "due_at"),
 )

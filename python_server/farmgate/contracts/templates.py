@@ -58,7 +58,10 @@ def _made(
     return Template(code, name, description, ParseDict(stated, Terms()), (*_COMMON, *required))
 
 
-_US: Final = {"rules": "CONTRACT_RULES_NGFA", "unit": "bu", "tolerance_pct": "2"}
+_FORCE_MAJEURE: Final = {"force_majeure": {"is_enabled": True}}
+_US: Final = _FORCE_MAJEURE | {
+    "rules": "CONTRACT_RULES_NGFA", "unit": "bu", "tolerance_pct": "2",
+}  # fmt: skip
 TEMPLATES: Final = {
     one.code: one
     for one in (
@@ -71,12 +74,12 @@ TEMPLATES: Final = {
             "price.fixed_price",
         ),
         _made(
-            "US-HTA", "US hedge-to-arrive", "The futures price now, the basis later.",
+            "US-HTA", "US hedge-to-arrive", "The futures price now or later, the basis last.",
             _US | {
                 "price": {"type": "PRICE_TYPE_HTA", "currency": "USD", "pricer": "PARTY_SELLER"},
                 "delivery": {"incoterm": "INCOTERM_DAP", "mode": "TRANSPORT_MODE_TRUCK"},
             },
-            "price.futures_price", "price.reference_series", "price.pricing_deadline",
+            "price.reference_series", "price.pricing_deadline",
         ),
         _made(
             "US-BASIS", "US basis contract", "The basis now, the futures price later.",
@@ -98,7 +101,7 @@ TEMPLATES: Final = {
         ),
         _made(
             "GAFTA-64-FOB", "GAFTA 64, FOB", "Grain in bulk on board a vessel.",
-            {
+            _FORCE_MAJEURE | {
                 "rules": "CONTRACT_RULES_GAFTA_64", "unit": "t", "tolerance_pct": "5",
                 "price": {"type": "PRICE_TYPE_FIXED", "currency": "EUR"},
                 "delivery": {"incoterm": "INCOTERM_FOB", "mode": "TRANSPORT_MODE_VESSEL"},
@@ -106,8 +109,30 @@ TEMPLATES: Final = {
             "price.fixed_price",
         ),
         _made(
+            "EU-INCOGRAIN", "European Incograin", "Grain and oilseeds delivered in the Union.",
+            _FORCE_MAJEURE | {
+                "rules": "CONTRACT_RULES_CUSTOM", "law": "France", "unit": "t",
+                "tolerance_pct": "5", "arbitration_body": "CAIP", "arbitration_seat": "Paris",
+                "price": {"type": "PRICE_TYPE_FIXED", "currency": "EUR"},
+                "delivery": {"incoterm": "INCOTERM_DELIVERED", "mode": "TRANSPORT_MODE_TRUCK"},
+            },
+            "price.fixed_price",
+        ),
+        _made(
+            "COOP-POOL", "Co-op pool", "The mean price of a pool's season, for its members.",
+            _FORCE_MAJEURE | {
+                "rules": "CONTRACT_RULES_EXCHANGE", "unit": "bu", "tolerance_pct": "10",
+                "price": {
+                    "type": "PRICE_TYPE_FORMULA", "currency": "USD",
+                    "formula": {"aggregate": "AGGREGATE_AVG"},
+                },
+                "delivery": {"incoterm": "INCOTERM_DELIVERED", "mode": "TRANSPORT_MODE_IN_STORE"},
+            },
+            "price.reference_series", "price.formula",
+        ),
+        _made(
             "IN-FORWARD", "Indian forward", "Spices and pulses ex warehouse.",
-            {
+            _FORCE_MAJEURE | {
                 "rules": "CONTRACT_RULES_EXCHANGE", "unit": "qtl", "tolerance_pct": "2",
                 "price": {"type": "PRICE_TYPE_FIXED", "currency": "INR"},
                 "delivery": {"incoterm": "INCOTERM_EXW", "mode": "TRANSPORT_MODE_TRUCK"},

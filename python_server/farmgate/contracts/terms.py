@@ -18,7 +18,8 @@ SCHEMA: Final = "farmgate.forward/1"
 _PRICE_NEEDS: Final = {
     PriceType.FIXED: ("fixed_price",),
     PriceType.BASIS: ("basis", "reference_series", "pricing_deadline"),
-    PriceType.HTA: ("futures_price", "reference_series", "pricing_deadline"),
+    PriceType.HTA: ("reference_series", "pricing_deadline"),
+    PriceType.FORMULA: ("reference_series", "formula"),
     PriceType.MIN_PRICE: ("floor", "reference_series", "pricing_deadline"),
     PriceType.MAX_PRICE: ("cap", "reference_series", "pricing_deadline"),
     PriceType.COLLAR: ("floor", "cap", "reference_series", "pricing_deadline"),
@@ -61,7 +62,7 @@ def missing(terms: Terms) -> list[str]:
     if not terms.price.currency:
         found.append("price.currency")
     needs = _PRICE_NEEDS.get(PriceType(terms.price.type), ()) if terms.price.type else ()
-    found += [f"price.{name}" for name in needs if not getattr(terms.price, name)]
+    found += [f"price.{name}" for name in needs if not _is_stated(terms.price, name)]
     return found
 
 
@@ -71,8 +72,6 @@ def check(terms: Terms) -> None:
     Raises:
         DomainError: INVALID_ARGUMENT.
     """
-    if pricing(terms).type is PriceType.FORMULA:
-        raise invalid("price.type", "is not offered yet; choose another one")
     if terms.quantity and Decimal(terms.quantity) <= 0:
         raise invalid("quantity", "must be more than 0")
     if terms.tolerance_pct and Decimal(terms.tolerance_pct) > 10:  # noqa: PLR2004 - Per cent.
@@ -117,6 +116,14 @@ def pricing(terms: Terms) -> Pricing:
     )
 
 
+def stated_price(terms: Terms) -> str:
+    """Returns the price that the terms state for their type, "" when it comes of the market."""
+    price = terms.price
+    if PriceType(price.type or PriceType.FIXED) is PriceType.FIXED:
+        return price.fixed_price
+    return price.futures_price or price.floor
+
+
 def canonical(terms: Terms, contract_id: str, version: int) -> str:
     """Returns the terms in the one form that is hashed: RFC 8785, decimals as strings.
 
@@ -139,7 +146,7 @@ def signed_form(contract: Contract) -> ForwardContract:
     tolerance = terms.tolerance_pct or "0"
     price = terms.price
     kind = PriceType(price.type).name
-    value = price.fixed_price or price.futures_price or price.basis or price.floor or price.cap
+    value = stated_price(terms) or price.basis or price.cap
     words = f"{value} {price.currency}/{terms.unit} {kind}" if value else f"{kind} {price.currency}"
     return ForwardContract(
         contract_id=contract.id,
@@ -155,6 +162,23 @@ def signed_form(contract: Contract) -> ForwardContract:
         terms_cid=contract.terms_cid,
         sign_by=int(contract.sign_by.timestamp()),
     )
+
+
+def patch(before: Any, after: Any, path: str = "") -> list[dict[str, Any]]:
+    """Returns what changes terms in canonical form into others, as a JSON Patch (RFC 6902)."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return [] if before == after else [{"op": "replace", "path": path, "value": after}]
+    found: list[dict[str, Any]] = []
+    for name in sorted(before.keys() | after.keys()):
+        # Names of terms have neither "/" nor "~", so they need no escapes.
+        place = f"{path}/{name}"
+        if name not in after:
+            found.append({"op": "remove", "path": place})
+        elif name not in before:
+            found.append({"op": "add", "path": place, "value": after[name]})
+        else:
+            found += patch(before[name], after[name], place)
+    return found
 
 
 def _seconds(text: str) -> int:
@@ -196,8 +220,19 @@ def _check_days(terms: Terms) -> None:
         raise invalid("price.pricing_deadline", "must not be after delivery.end")
 
 
+def _is_stated(price: contract_terms_pb2.PriceTerms, name: str) -> bool:
+    if name == "formula":
+        formula = price.formula
+        return bool(formula.aggregate and formula.window_start and formula.window_end)
+    return bool(getattr(price, name))
+
+
 def _check_price(terms: Terms) -> None:
     price = terms.price
+    start = day("price.formula.window_start", price.formula.window_start)
+    end = day("price.formula.window_end", price.formula.window_end)
+    if start and end and end < start:
+        raise invalid("price.formula.window_end", "must not be before window_start")
     if price.floor and price.cap and Decimal(price.floor) > Decimal(price.cap):
         raise invalid("price.cap", "must not be below price.floor")
     if price.fixed_price and Decimal(price.fixed_price) <= 0:

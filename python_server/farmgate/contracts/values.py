@@ -19,6 +19,16 @@ CANCELLED: Final = "CANCELLED"
 ENDED: Final = frozenset({SETTLED, CANCELLED})
 STATES: Final = (DRAFT, PENDING, SIGNED, ACTIVE, SETTLED, CANCELLED)
 CASH_MINOR: Final = 10_000
+AMENDMENT: Final = "AMENDMENT"
+DISPUTE: Final = "DISPUTE"
+FORCE_MAJEURE: Final = "FORCE_MAJEURE"
+FIRM_OFFER: Final = "FIRM_OFFER"
+DEFAULT: Final = "DEFAULT"
+WASHOUT: Final = "WASHOUT"
+# States of matters that still go on, of every kind.
+OPEN: Final = frozenset(
+    {"PROPOSED", "OPEN", "ANSWERED", "REVIEW", "SUSPENDED", "WORKING", "DECLARED", "CHOSEN"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class Contract:
 
     Attributes:
         number: Number that people name it by.
+        outcome: How it ended when somebody owes for it, as a JSON object; empty otherwise.
+        source_trade_id: Trade of the book that it came of; 0 for none.
         version: Of the terms; rises with each change of them.
         revision: Of the row; rises with each step.
         creator: 1 seller, 2 buyer: who wrote this version.
@@ -74,6 +86,8 @@ class Contract:
     cancelled_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    outcome: str = ""
+    source_trade_id: int = 0
 
     @property
     def label(self) -> str:
@@ -177,6 +191,7 @@ class Statement:
     agreed: int
     object_by: datetime
     issued_at: datetime
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +210,27 @@ class Transfer:
     attempts: int
     refusal: str
     due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Something beside a contract, such as a dispute; the document is the API's message of it.
+
+    Attributes:
+        terms: Of an amendment, the terms as they will be.
+        due_at: When something happens by itself.
+    """
+
+    id: str
+    contract_id: str
+    kind: str
+    state: str
+    document: bytes
+    terms: bytes = b""
+    due_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Returns whether it still goes on."""
+        return self.state in OPEN

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from farmgate.db.changes import Changes
 from farmgate.errors import DomainError
 from farmgate.telemetry.logs import logger
 
@@ -44,6 +45,9 @@ class Database:
     Args:
         url: Address in SQLAlchemy's form, `sqlite:///...` or `postgresql+psycopg://...`.
         threads: How many transactions run at once.
+
+    Attributes:
+        changes: Tells of what was committed.
     """
 
     def __init__(self, url: str, *, threads: int = 8) -> None:
@@ -57,6 +61,7 @@ class Database:
             else self._readers
         )
         self._waiting_count = 0
+        self.changes = Changes(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -123,8 +128,14 @@ class Database:
     def _once(self, work: Work[T], *, is_write: bool) -> T:
         with self._engine.connect() as raw:
             connection = raw.execution_options(farmgate_write=is_write)
-            with connection.begin():
-                return work(connection)
+            try:
+                with connection.begin():
+                    result = work(connection)
+            except BaseException:
+                self.changes.forget(connection)
+                raise
+            self.changes.committed(connection)
+            return result
 
 
 def create_database_engine(url: str, *, connections: int = 1) -> Engine:

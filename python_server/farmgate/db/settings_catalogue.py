@@ -79,6 +79,8 @@ KEYS: Final[dict[str, Key]] = {
     "contracts.seller_deposit_pct": Key(DECIMAL, "5", "Deposit of the seller when the terms state none.", 0, 100),
     "contracts.deposit_timeout_h": Key(INT, "72", "Hours to bring a deposit after both signed.", 1, 720),
     "contracts.acceptance_days": Key(INT, "5", "Business days after which a statement counts as accepted.", 1, 60),
+    "contracts.dispute_days": Key(INT, "10", "Business days after its issue in which a statement may be disputed.", 1, 60),
+    "contracts.market_difference": Key(ENUM, "ONE_WAY", "Whether a default pays the market difference one way or both, when the terms do not say.", options=("ONE_WAY", "TWO_WAY")),
     "contracts.grace_days": Key(INT, "5", "Days after the window in which deliveries are still taken.", 0, 60),
     "chain.required": Key(BOOL, "true", "Whether a contract waits for the chain before it is in force."),
     "ai.retrain_days": Key(INT, "7", "Days between two trainings of the models that forecast.", 1, 365),

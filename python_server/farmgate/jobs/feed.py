@@ -1,6 +1,7 @@
 """Tells streams when rows were added, with one question to the database for all of them."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -21,6 +22,7 @@ class Feed:
         self._name = name
         self._newest = last
         self._moved = asyncio.Event()
+        self._poked = asyncio.Event()
         self._last = -1
         self._listeners = 0
         self._task: asyncio.Task[None] | None = None
@@ -52,8 +54,13 @@ class Feed:
             self._listeners -= 1
         return True
 
+    def poke(self) -> None:
+        """Looks at once: rows were added, says somebody who need not be believed."""
+        self._poked.set()
+
     async def _watch(self) -> None:
         while self._listeners:
+            self._poked.clear()
             try:
                 last = await self._newest()
             except DomainError:
@@ -62,5 +69,7 @@ class Feed:
                 self._last = last
                 self._moved.set()
                 self._moved.clear()
-            await asyncio.sleep(_POLL_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await self._poked.wait()
         self._task = None

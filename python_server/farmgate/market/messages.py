@@ -41,9 +41,7 @@ def commodity_message(row: Row[Any]) -> market_pb2.Commodity:
     )
 
 
-def instrument_message(
-    found: InstrumentMarket, description: Row[Any] | None
-) -> market_pb2.Instrument:
+def instrument_message(found: InstrumentMarket, description: Any) -> market_pb2.Instrument:
     """Returns an instrument: its rules from the core, its description from the table."""
     message = market_pb2.Instrument(
         symbol=found["symbol"],

@@ -12,9 +12,10 @@ from farmgate.api.market.v1 import market_pb2
 from farmgate.api.types.v1 import types_pb2
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
-from farmgate.market import bars, candle_store, candles, settlement_store, store, units
+from farmgate.market import bars, candle_store, candles, settlement_store, units
 from farmgate.market.bars import Bar
 from farmgate.market.calendars import CALENDARS, DEFAULT, FIRST_DAY, Calendar
+from farmgate.market.known import Known
 from farmgate.market.messages import decimal
 from farmgate.market.reference_service import day_of
 from farmgate.market.settlement_store import DailySettlement
@@ -29,6 +30,9 @@ _NS: Final = 1_000_000_000
 # The last second of the year 9999, which a moment can tell.
 _SECONDS_MAX: Final = 253_402_300_799
 _PCT: Final = Decimal("0.01")
+_LONGEST_S: Final = 8 * 86_400
+# Longer than history lags when all is well: what is older changes only when a trade is undone.
+_WRITTEN_S: Final = 60
 # Instrument, trade before which, limit, sequence to wait for; the rows have a trade's fields.
 PublicTrades = Callable[[int, int | None, int, int], Awaitable[Sequence[Row[Any]]]]
 
@@ -43,6 +47,7 @@ class PriceMethods:
         _public_trades: Reads trades.
         _pager: Signs page tokens.
         _clock: Tells the time.
+        _known: Keeps for a while what is asked for again and again.
     """
 
     _matching: Matching
@@ -51,9 +56,25 @@ class PriceMethods:
     _public_trades: PublicTrades
     _pager: Pager
     _clock: Clock
+    _known: Known
 
     async def ListPriceHistory(
         self, request: market_pb2.ListPriceHistoryRequest, call: Call
+    ) -> market_pb2.ListPriceHistoryResponse:
+        if not self._is_past(request):
+            return await self._history_of(request)
+        return await self._known.prices.to(
+            request, market_pb2.ListPriceHistoryResponse, lambda: self._history_of(request)
+        )
+
+    def _is_past(self, request: market_pb2.ListPriceHistoryRequest) -> bool:
+        """Returns whether all that is asked for has long been written."""
+        interval = request.interval or market_pb2.CANDLE_INTERVAL_1D
+        end_s = request.to.seconds + bars.SECONDS.get(interval, _LONGEST_S) + _WRITTEN_S
+        return request.HasField("to") and end_s < self._clock.now().timestamp()
+
+    async def _history_of(
+        self, request: market_pb2.ListPriceHistoryRequest
     ) -> market_pb2.ListPriceHistoryResponse:
         found, calendar = await self._instrument(request.symbol)
         interval = request.interval or market_pb2.CANDLE_INTERVAL_1D
@@ -111,15 +132,26 @@ class PriceMethods:
         day = day_of("date", request.date) or today
         if not FIRST_DAY <= day <= today:
             raise DomainError("OUT_OF_RANGE", field="date", value=day, low=FIRST_DAY, high=today)
+        if day == today:
+            return await self._summary_of(found, calendar, day, today)
+        return await self._known.summaries.to(
+            request, market_pb2.GetDailySummaryResponse,
+            lambda: self._summary_of(found, calendar, day, today),
+        )  # fmt: skip
+
+    async def _summary_of(
+        self, found: InstrumentMarket, calendar: Calendar, day: date, today: date
+    ) -> market_pb2.GetDailySummaryResponse:
+        symbol = found["symbol"]
         settled, before = await self._database.read(
             lambda tx: (
-                settlement_store.one(tx, request.symbol, day.isoformat()),
-                settlement_store.before(tx, request.symbol, day.isoformat(), 1),
+                settlement_store.one(tx, symbol, day.isoformat()),
+                settlement_store.before(tx, symbol, day.isoformat(), 1),
             )
         )
         bar = await self._history.read(lambda tx: _day_bar(tx, found["number"], calendar, day))
         if day < today and settled is None and bar is None:
-            raise DomainError("NOT_FOUND", resource=f"summary of {request.symbol} on", id=day)
+            raise DomainError("NOT_FOUND", resource=f"summary of {symbol} on", id=day)
         prior = before[0].settlement_ticks if before else 0
         summary = _summary(found, day, bar, settled, prior)
         if settled is None and day == today:
@@ -135,8 +167,9 @@ class PriceMethods:
         found = self._matching.instruments([symbol])
         if not found:
             raise DomainError("INSTRUMENT_UNKNOWN", symbol=symbol)
-        codes = await self._database.read(store.calendar_codes)
-        return found[0], CALENDARS.get(codes.get(found[0]["number"], ""), DEFAULT)
+        described = (await self._known.described()).get(symbol)
+        code = described.calendar_code if described is not None else ""
+        return found[0], CALENDARS.get(code, DEFAULT)
 
 
 def _seconds(field: str, at: Timestamp, is_given: bool, default: int) -> int:  # noqa: FBT001 - A message's own predicate.

@@ -12,6 +12,7 @@ from farmgate.api.market.v1 import market_pb2
 from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
 from farmgate.market import calendars, reference_store, store, units
+from farmgate.market.known import Known
 from farmgate.market.messages import decimal
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import Matching
@@ -33,16 +34,23 @@ class ReferenceMethods:
         _database: Where descriptions are kept.
         _pager: Signs page tokens.
         _clock: Tells the time.
+        _known: Keeps for a while what is asked for again and again.
     """
 
     _matching: Matching
     _database: Database
     _pager: Pager
     _clock: Clock
+    _known: Known
 
     async def ListGrades(
         self, request: market_pb2.ListGradesRequest, call: Call
     ) -> market_pb2.ListGradesResponse:
+        return await self._known.reference.to(
+            request, market_pb2.ListGradesResponse, lambda: self._grades(request)
+        )
+
+    async def _grades(self, request: market_pb2.ListGradesRequest) -> market_pb2.ListGradesResponse:
         after = self._pager.after(request, request.page_token)
         last, limit = str(after[0]) if after else "", page_size(request.page_size)
         rows = await self._database.read(
@@ -57,6 +65,13 @@ class ReferenceMethods:
 
     async def GetDiscountSchedule(
         self, request: market_pb2.GetDiscountScheduleRequest, call: Call
+    ) -> market_pb2.GetDiscountScheduleResponse:
+        return await self._known.reference.to(
+            request, market_pb2.GetDiscountScheduleResponse, lambda: self._schedule(request)
+        )
+
+    async def _schedule(
+        self, request: market_pb2.GetDiscountScheduleRequest
     ) -> market_pb2.GetDiscountScheduleResponse:
         row = await self._database.read(
             lambda tx: reference_store.schedule(tx, request.schedule_id)
@@ -74,6 +89,13 @@ class ReferenceMethods:
 
     async def ListLocations(
         self, request: market_pb2.ListLocationsRequest, call: Call
+    ) -> market_pb2.ListLocationsResponse:
+        return await self._known.reference.to(
+            request, market_pb2.ListLocationsResponse, lambda: self._locations(request)
+        )
+
+    async def _locations(
+        self, request: market_pb2.ListLocationsRequest
     ) -> market_pb2.ListLocationsResponse:
         after = self._pager.after(request, request.page_token)
         last, limit = str(after[0]) if after else "", page_size(request.page_size)

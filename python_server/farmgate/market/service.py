@@ -1,9 +1,6 @@
 """The gRPC face of the market: instruments, prices, streams of market data."""
 
 from collections.abc import Iterable
-from typing import Any
-
-from sqlalchemy import Row
 
 from farmgate.api.market.v1 import market_pb2
 from farmgate.db.engine import Database
@@ -12,6 +9,7 @@ from farmgate.market import store
 from farmgate.market.alert_service import AlertMethods
 from farmgate.market.alerts import Alerts
 from farmgate.market.ingestion import Ingestion
+from farmgate.market.known import Described, Known
 from farmgate.market.messages import (
     commodity_message,
     instrument_message,
@@ -42,6 +40,7 @@ class MarketServicer(
         public_trades: Reads trades.
         ingestion: Stores prices from outside.
         alerts: Keeps price alerts.
+        known: Keeps for a while what is asked for again and again.
     """
 
     QUIET_METHODS = frozenset({"ListPrices", "ListTickers"})
@@ -49,6 +48,7 @@ class MarketServicer(
     def __init__(
         self, matching: Matching, database: Database, pager: Pager, clock: Clock, *,
         history: Database, public_trades: PublicTrades, ingestion: Ingestion, alerts: Alerts,
+        known: Known,
     ) -> None:  # fmt: skip
         super().__init__(matching)
         self._matching = matching
@@ -59,9 +59,17 @@ class MarketServicer(
         self._public_trades = public_trades
         self._ingestion = ingestion
         self._alerts = alerts
+        self._known = known
 
     async def ListCommodities(
         self, request: market_pb2.ListCommoditiesRequest, call: Call
+    ) -> market_pb2.ListCommoditiesResponse:
+        return await self._known.reference.to(
+            request, market_pb2.ListCommoditiesResponse, lambda: self._commodities(request)
+        )
+
+    async def _commodities(
+        self, request: market_pb2.ListCommoditiesRequest
     ) -> market_pb2.ListCommoditiesResponse:
         after = self._pager.after(request, request.page_token)
         limit = page_size(request.page_size)
@@ -78,6 +86,13 @@ class MarketServicer(
 
     async def GetCommodity(
         self, request: market_pb2.GetCommodityRequest, call: Call
+    ) -> market_pb2.GetCommodityResponse:
+        return await self._known.reference.to(
+            request, market_pb2.GetCommodityResponse, lambda: self._commodity(request)
+        )
+
+    async def _commodity(
+        self, request: market_pb2.GetCommodityRequest
     ) -> market_pb2.GetCommodityResponse:
         row = await self._database.read(lambda tx: store.commodity(tx, request.code))
         if row is None:
@@ -138,8 +153,8 @@ class MarketServicer(
             ]
         )
 
-    async def _described(self) -> dict[str, Row[Any]]:
-        return await self._database.read(store.descriptions)
+    async def _described(self) -> Described:
+        return await self._known.described()
 
     def _found(self, symbols: Iterable[str]) -> list[InstrumentMarket]:
         wanted = list(symbols)
@@ -150,6 +165,6 @@ class MarketServicer(
         return found
 
 
-def _unit(described: dict[str, Row[Any]], found: InstrumentMarket) -> str:
+def _unit(described: Described, found: InstrumentMarket) -> str:
     description = described.get(found["symbol"])
     return description.unit if description is not None else ""

@@ -1,6 +1,6 @@
 """Turns announcements into notifications, each once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -10,8 +10,9 @@ from farmgate.api.notifications.v1 import preferences_pb2
 from farmgate.db import outbox
 from farmgate.db.engine import Database
 from farmgate.db.outbox import Announcement
-from farmgate.notifications import catalogue, rules, store, webhook_store
+from farmgate.notifications import catalogue, operator_store, rules, store, webhook_store
 from farmgate.notifications.catalogue import EMAIL, WEBHOOK
+from farmgate.notifications.operator_store import OperatorEvent
 from farmgate.notifications.rules import Preference, QuietHours
 from farmgate.notifications.store import Delivery, Notification
 from farmgate.ports.clock import Clock
@@ -21,6 +22,7 @@ from farmgate.users.facade import Users
 _BATCH: Final = 100
 _DAY: Final = timedelta(days=1)
 _MINUTES: Final = 60
+_OPERATORS: Final = "ADMIN"
 
 
 class Dispatch:
@@ -31,9 +33,13 @@ class Dispatch:
         users: Who has which role.
         clock: Tells the time.
         ids: Names notifications.
+        told: Is called when people were told something.
     """
 
-    def __init__(self, database: Database, users: Users, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, users: Users, clock: Clock, ids: Ids, told: Callable[[], None]
+    ) -> None:
+        self._told = told
         self._database = database
         self._users = users
         self._clock = clock
@@ -43,19 +49,37 @@ class Dispatch:
         """Works off all that was announced."""
         while await self._database.read(lambda tx: outbox.oldest(tx, 1)):
             await self._database.write(self._batch)
+            self._told()
 
     async def purge(self) -> None:
         """Removes what expired and what was read long ago."""
         now = self._clock.now()
         await self._database.write(lambda tx: store.purge(tx, now, now - rules.RETENTION_READ))
+        before = now - rules.RETENTION_OPERATORS
+        await self._database.write(lambda tx: operator_store.purge(tx, before))
 
     def _batch(self, connection: Connection) -> None:
         store.lock(connection)
         announced = outbox.oldest(connection, _BATCH)
         outbox.remove(connection, [number for number, _ in announced])
         for _, one in announced:
+            if one.role == _OPERATORS:
+                self._note(connection, one)
             for user_id in self._audience(connection, one):
                 self._tell(connection, user_id, one)
+
+    def _note(self, connection: Connection, one: Announcement) -> None:
+        """Stores what operators need to know, once for all of them."""
+        now = self._clock.now()
+        since = now - rules.DEDUPE_WINDOW
+        if one.about and operator_store.is_told(connection, one.type, one.about, since):
+            return
+        event = OperatorEvent(
+            operator_store.last_sequence(connection) + 1, self._ids.ulid(), one.type,
+            catalogue.worded(one.type, dict(one.data))[0], one.about, outbox.text_of(one.data),
+            now,
+        )  # fmt: skip
+        operator_store.add(connection, event)
 
     def _audience(self, connection: Connection, one: Announcement) -> Iterable[str]:
         if one.user_id:

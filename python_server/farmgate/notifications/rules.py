@@ -17,6 +17,7 @@ from farmgate.notifications.catalogue import EMAIL, IN_APP, WEBHOOK
 
 RETENTION_UNREAD: Final = timedelta(days=180)
 RETENTION_READ: Final = timedelta(days=90)
+RETENTION_OPERATORS: Final = timedelta(days=365)
 DEDUPE_WINDOW: Final = timedelta(hours=24)
 EMAILS_PER_DAY: Final = 60
 WEBHOOKS_MAX: Final = 10

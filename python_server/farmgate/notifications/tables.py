@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from farmgate.db.schema import BigKey, Ulid, UtcTime, metadata
@@ -50,6 +52,8 @@ deliveries: Final = Table(
     Column("last_at", UtcTime, nullable=True),
     # NULL when nothing is to be done any more.
     Column("due_at", UtcTime, nullable=True),
+    # Whether it goes out in one message with others that are due.
+    Column("is_gathered", Boolean, nullable=False, server_default=false()),
     CheckConstraint("state IN ('PENDING', 'SENT', 'FAILED', 'SUPPRESSED')", name="state_is_known"),
     Index(None, "due_at"),
 )

@@ -190,6 +190,6 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "JOB_STATE": Entry(807, StatusCode.FAILED_PRECONDITION, "The job is {state}; {action} is not possible."),
     "REPORT_EXPIRED": Entry(808, StatusCode.NOT_FOUND, "The report has expired; ask for it again."),
     "REASON_REQUIRED": Entry(809, StatusCode.INVALID_ARGUMENT, "Give a reason of at least 5 characters."),
-    "SLOW_CONSUMER": Entry(810, StatusCode.RESOURCE_EXHAUSTED, "The stream was read too slowly; resume after sequence {last_sequence}."),
+    "SLOW_CONSUMER": Entry(810, StatusCode.RESOURCE_EXHAUSTED, "The stream was read too slowly; resume after the last sequence that arrived."),
 }
 # fmt: on

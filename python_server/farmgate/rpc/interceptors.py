@@ -7,6 +7,7 @@ this place: a `continuation` returns before the handler has begun.
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -41,6 +42,10 @@ _UNARY_DEADLINE_S: Final = 2.0
 _UPLOAD_DEADLINE_S: Final = 60.0
 # How often a stream asks whether its caller may still listen.
 _RECHECK_S: Final = 2.0
+# Who does not read for so long is too slow: nothing of a stream moves on that long only when
+# nobody takes it, as heartbeats come each second.
+_STALLED_S: Final = 10.0
+_ABORT_S: Final = 1.0
 _FAR: Final = float("inf")
 _BEARER: Final = "bearer "
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -66,6 +71,19 @@ class Collaborators:
     metrics: RpcMetrics
     addresses: Addresses
     clock: Clock
+
+
+async def _send(context: Context, message: bytes) -> None:
+    """Writes to a stream.
+
+    Raises:
+        DomainError: SLOW_CONSUMER.
+    """
+    try:
+        async with asyncio.timeout(_STALLED_S):
+            await context.write(message)
+    except TimeoutError:
+        raise DomainError("SLOW_CONSUMER") from None
 
 
 class _Guard:
@@ -230,12 +248,16 @@ class Endpoint:
             # Written here and not yielded to gRPC, so that a cancellation always lands here.
             async with aclosing(replies(call)) as messages:  # type: ignore[type-var] # Every one is a generator.
                 async for message in messages:
-                    await context.write(message)
+                    await _send(context, message)
         except BaseException as error:
             refusal = self._judge(call, guard, error)
             outcome = refusal.reason if refusal else "CALL_CANCELLED"
             if refusal:
-                await refusals.abort(context, refusal, call.request_id)
+                # For who does not read, it waits behind what was not read; nobody waits with it.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_ABORT_S):
+                        await refusals.abort(context, refusal, call.request_id)
+                return
             raise
         finally:
             guard.close()

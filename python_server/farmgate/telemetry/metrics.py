@@ -2,10 +2,10 @@
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -87,6 +87,32 @@ class RpcMetrics(Collector):
                 running.add_metric(names, meter.open_count)
                 seconds.add_metric(names, meter.cumulative(), meter.seconds_sum)
         return (calls, running, seconds)
+
+
+class CacheMetrics(Collector):
+    """The caches, in the form Prometheus collects.
+
+    Args:
+        figures: Returns those of every cache.
+    """
+
+    def __init__(self, figures: Callable[[], Iterable[Any]]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the figures now."""
+        asked = CounterMetricFamily(
+            "farmgate_cache_requests", "Questions to caches.", labels=("cache", "answer")
+        )
+        entries = GaugeMetricFamily("farmgate_cache_entries", "Values kept.", labels=("cache",))
+        size = GaugeMetricFamily("farmgate_cache_bytes", "Size of values kept.", labels=("cache",))
+        for cache in self._figures():
+            asked.add_metric((cache.name, "hit"), cache.hits)
+            asked.add_metric((cache.name, "shared_hit"), cache.shared_hits)
+            asked.add_metric((cache.name, "miss"), cache.misses)
+            entries.add_metric((cache.name,), cache.entries)
+            size.add_metric((cache.name,), cache.size_bytes)
+        return (asked, entries, size)
 
 
 class _Listener(ThreadingMixIn, WSGIServer):

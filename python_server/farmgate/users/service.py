@@ -4,6 +4,7 @@ from typing import Final
 
 from farmgate.api.users.v1 import users_pb2
 from farmgate.errors import DomainError
+from farmgate.ports.cache import Cache
 from farmgate.rpc.call import Call
 from farmgate.rpc.registry import Servicer
 from farmgate.users.facade import Profile, Profiles, User
@@ -17,14 +18,15 @@ class UserService(Servicer):
 
     SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 
-    def __init__(self, profiles: Profiles) -> None:
+    def __init__(self, profiles: Profiles, known: Cache[users_pb2.User]) -> None:
         self._profiles = profiles
+        self._known = known
 
     async def GetUser(
         self, request: users_pb2.GetUserRequest, call: Call
     ) -> users_pb2.GetUserResponse:
-        user = await self._profiles.get(_reachable(request.user_id, call))
-        return users_pb2.GetUserResponse(user=user_message(user))
+        user = await self._user(_reachable(request.user_id, call))
+        return users_pb2.GetUserResponse(user=user)
 
     async def UpdateUser(
         self, request: users_pb2.UpdateUserRequest, call: Call
@@ -43,8 +45,8 @@ class UserService(Servicer):
     async def GetMyProfile(
         self, request: users_pb2.GetMyProfileRequest, call: Call
     ) -> users_pb2.GetMyProfileResponse:
-        user = await self._profiles.get(call.caller.user_id)
-        return users_pb2.GetMyProfileResponse(user=user_message(user))
+        user = await self._user(call.caller.user_id)
+        return users_pb2.GetMyProfileResponse(user=user)
 
     async def UpdateMyProfile(
         self, request: users_pb2.UpdateMyProfileRequest, call: Call
@@ -59,6 +61,12 @@ class UserService(Servicer):
             expected_version=request.expected_version,
             effect=call.effect(render),
         )
+
+    async def _user(self, user_id: str) -> users_pb2.User:
+        async def read() -> users_pb2.User:
+            return user_message(await self._profiles.get(user_id))
+
+        return await self._known.get(user_id, read)
 
 
 def _reachable(user_id: str, call: Call) -> str:

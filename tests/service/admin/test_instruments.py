@@ -88,7 +88,7 @@ UNLISTABLE: list[tuple[dict[str, Any], str, str]] = [
     ({"symbol": "A--B"}, "INVALID_ARGUMENT", "symbol"),
     ({"commodity_code": "GOLD"}, "NOT_FOUND", ""),
     ({"grade_code": "US9"}, "NOT_FOUND", ""),
-    ({"location_code": "XXX"}, "NOT_FOUND", ""),
+    ({"location_code": "ZZZ"}, "NOT_FOUND", ""),
     ({"quote_currency": "XAU"}, "INVALID_ARGUMENT", "quote_currency"),
     ({"unit": "t"}, "INVALID_ARGUMENT", "unit"),
     ({"tick_size": "0"}, "INVALID_ARGUMENT", "tick_size"),

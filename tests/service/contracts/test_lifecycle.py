@@ -22,43 +22,8 @@ from farmgate.api.contracts.v1 import (
 )
 from farmgate.api.users.v1 import wallets_pb2, wallets_pb2_grpc
 from farmgate.ports.clock import FakeClock
-from service.contracts.conftest import Deal
+from service.contracts.conftest import LOADS, Deal
 from support import move_outside, refused
-
-LOADS = (
-    ("79540", "26120", {"MOISTURE": "17.3", "TEST_WEIGHT": "53.4", "DAMAGE": "6.2", "BCFM": "4.5"}),
-    ("78980", "26100", {"MOISTURE": "14.8", "TEST_WEIGHT": "56.1", "DAMAGE": "2.0", "BCFM": "1.2"}),
-)
-
-
-async def delivered(deal: Deal, contract_id: str, load: tuple[str, str, dict[str, str]]) -> Any:
-    gross, tare, quality = load
-    schedule = deliveries_pb2.ScheduleDeliveryRequest(
-        contract_id=contract_id, expected_date="2026-06-02", expected_quantity="950"
-    )
-    made = await deal.deliveries.ScheduleDelivery(schedule, metadata=deal.seller.metadata)
-    name = made.delivery.delivery_id
-    inspector = deal.inspector.metadata
-    await deal.weighing.WeighIn(
-        weighing_pb2.WeighInRequest(delivery_id=name, gross_weight=gross, weight_unit="lb"),
-        metadata=inspector,
-    )
-    readings = [
-        delivery_types_pb2.QualityReading(parameter=key, value=value)
-        for key, value in quality.items()
-    ]
-    await deal.weighing.GradeDelivery(
-        weighing_pb2.GradeDeliveryRequest(delivery_id=name, quality=readings), metadata=inspector
-    )
-    out = await deal.weighing.WeighOut(
-        weighing_pb2.WeighOutRequest(delivery_id=name, tare_weight=tare), metadata=inspector
-    )
-    return out.delivery
-
-
-async def accepted(deal: Deal, delivery_id: str) -> Any:
-    request = deliveries_pb2.AcceptDeliveryRequest(delivery_id=delivery_id)
-    return (await deal.deliveries.AcceptDelivery(request, metadata=deal.buyer.metadata)).delivery
 
 
 async def settled(deal: Deal, contract_id: str, **given: Any) -> Any:
@@ -90,13 +55,13 @@ async def test_a_fixed_price_contract_is_signed_delivered_and_settled(deal: Deal
     assert before[0] - held[0] == pytest.approx(438.1875)
     assert before[1] - held[1] == pytest.approx(876.375)
 
-    first = await delivered(deal, name, LOADS[0])
+    first = await deal.load(name, *LOADS[0])
     assert (first.net_quantity, first.grade_result) == (
         "923.21", delivery_types_pb2.GRADE_RESULT_DISCOUNT,
     )  # fmt: skip
-    await accepted(deal, first.delivery_id)
-    second = await delivered(deal, name, LOADS[1])
-    await accepted(deal, second.delivery_id)
+    await deal.do("buyer", "AcceptDelivery", delivery_id=first.delivery_id)
+    second = await deal.load(name, *LOADS[1])
+    await deal.do("buyer", "AcceptDelivery", delivery_id=second.delivery_id)
     preview = settlements_pb2.PreviewSettlementRequest(contract_id=name)
     shown = await deal.settlement.PreviewSettlement(preview, metadata=deal.buyer.metadata)
     assert shown.statement.net == "8441.67"
@@ -241,19 +206,19 @@ async def test_loads_are_weighed_by_nobody_who_gains_from_it(deal: Deal, clock: 
     refusal = await refused(deal.deliveries.ScheduleDelivery(early, metadata=deal.seller.metadata))
     assert refusal.reason == "OUTSIDE_DELIVERY_WINDOW"
     bad = ("79540", "26120", {"TEST_WEIGHT": "48.9"})
-    load = await delivered(deal, name, bad)
+    load = await deal.load(name, *bad)
     assert load.grade_result == delivery_types_pb2.GRADE_RESULT_REJECTABLE
     weigh = weighing_pb2.WeighInRequest(
         delivery_id=load.delivery_id, gross_weight="1", weight_unit="lb"
     )
     denied = await refused(deal.weighing.WeighIn(weigh, metadata=deal.seller.metadata))
     assert denied.reason == "PERMISSION_DENIED"
-    refusal = await refused(accepted(deal, load.delivery_id))
+    refusal = await refused(deal.do("buyer", "AcceptDelivery", delivery_id=load.delivery_id))
     assert (refusal.reason, refusal.metadata["parameter"]) == ("QUALITY_REJECTED", "TEST_WEIGHT")
     reject = deliveries_pb2.RejectDeliveryRequest(delivery_id=load.delivery_id, note="too light")
     gone = await deal.deliveries.RejectDelivery(reject, metadata=deal.buyer.metadata)
     assert gone.delivery.state == delivery_types_pb2.DELIVERY_STATE_REJECTED
-    good = await delivered(deal, name, LOADS[1])
+    good = await deal.load(name, *LOADS[1])
     fine = deliveries_pb2.RejectDeliveryRequest(delivery_id=good.delivery_id, note="no")
     refusal = await refused(deal.deliveries.RejectDelivery(fine, metadata=deal.buyer.metadata))
     assert refusal.reason == "RESOURCE_STATE"
@@ -266,31 +231,29 @@ async def test_loads_are_weighed_by_nobody_who_gains_from_it(deal: Deal, clock: 
             if found.delivery.state == delivery_types_pb2.DELIVERY_STATE_APPLIED:
                 break
             await asyncio.sleep(0.05)
-    await accepted(deal, (await delivered(deal, name, LOADS[1])).delivery_id)
-    too_much = await delivered(deal, name, LOADS[1])
-    refusal = await refused(accepted(deal, too_much.delivery_id))
+    await deal.do(
+        "buyer", "AcceptDelivery", delivery_id=(await deal.load(name, *LOADS[1])).delivery_id
+    )
+    too_much = await deal.load(name, *LOADS[1])
+    refusal = await refused(deal.do("buyer", "AcceptDelivery", delivery_id=too_much.delivery_id))
     assert refusal.reason == "DELIVERY_EXCEEDS_TOLERANCE"
     assert refusal.metadata["maximum"] == "49.42"
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
+async def test_drafts_that_can_not_be_are_refused(deal: Deal) -> None:
+    """CON-005."""
+    stated = contract_terms_pb2.ContractTerms
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"counterparty_user_id": "0" * 26}, "COUNTERPARTY_INELIGIBLE"),
         ({"template_code": "NOPE"}, "TEMPLATE_UNKNOWN"),
-        ({"terms": contract_terms_pb2.ContractTerms(commodity_code="GOLD")}, "NOT_FOUND"),
-        ({"terms": contract_terms_pb2.ContractTerms(quantity="0")}, "INVALID_ARGUMENT"),
-        ({"terms": contract_terms_pb2.ContractTerms(tolerance_pct="11")}, "INVALID_ARGUMENT"),
-        ({"terms": contract_terms_pb2.ContractTerms(effective_date="2026-06-02")},
-         "INVALID_ARGUMENT"),
+        ({"terms": stated(commodity_code="GOLD")}, "NOT_FOUND"),
+        ({"terms": stated(quantity="0")}, "INVALID_ARGUMENT"),
+        ({"terms": stated(tolerance_pct="11")}, "INVALID_ARGUMENT"),
+        ({"terms": stated(effective_date="2026-06-02")}, "INVALID_ARGUMENT"),
         ({"copy_of_contract_id": "0" * 26}, "NOT_A_PARTY"),
-    ],
-)  # fmt: skip
-async def test_drafts_that_can_not_be_are_refused(
-    deal: Deal, change: dict[str, Any], reason: str
-) -> None:
-    """CON-005."""
-    assert (await refused(deal.draft(**change))).reason == reason
+    )
+    for change, reason in cases:
+        assert (await refused(deal.draft(**change))).reason == reason, change
 
 
 async def test_incomplete_and_too_large_contracts_are_not_opened(deal: Deal) -> None:

@@ -76,10 +76,16 @@ def test_a_default_costs_the_vector() -> None:
     """CON-042."""
     left = D(5000) - D("1867.50")
     cost = rules.liability(D("4.6125"), D("4.9000"), left, is_seller=True, is_one_way=True)
-    assert cost == D("900.59")
-    assert rules.liability(D(5), D(4), D(10), is_seller=True, is_one_way=True) == 0
-    assert rules.liability(D(5), D(4), D(10), is_seller=True, is_one_way=False) == -10
-    assert rules.liability(D(5), D(4), D(10), is_seller=False, is_one_way=True) == 10
+    assert cost == (D("900.59"), D(0))
+    with_fee = rules.liability(
+        D("4.6125"), D("4.9000"), left, is_seller=True, is_one_way=True, admin_fee_bps=D(10)
+    )
+    # 3,132.50 at 4.6125 are 14,448.66; a thousandth of it is the fee.
+    assert (with_fee.fee, with_fee.total) == (D("14.45"), D("915.04"))
+    sides = ((True, True, 0), (True, False, -10), (False, True, 10), (False, False, 10))
+    for is_seller, is_one_way, expected in sides:
+        owed = rules.liability(D(5), D(4), D(10), is_seller=is_seller, is_one_way=is_one_way)
+        assert owed.total == expected
 
 
 @given(st.decimals(0, 10**6, places=3), st.decimals(0, 10, places=2))
@@ -111,7 +117,7 @@ def test_canonical_terms_are_the_vector() -> None:
 def test_business_days_are_none_of_the_weekend(count: int) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - Only here.
 
-    from farmgate.contracts.settlement import business_days  # noqa: PLC0415 - Only here.
+    from farmgate.contracts.rules import business_days  # noqa: PLC0415 - Only here.
 
     start = datetime(2026, 6, 1, tzinfo=UTC)
     end = business_days(start, count)

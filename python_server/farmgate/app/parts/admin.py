@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from farmgate.admin.announcement_service import AnnouncementServicer
 from farmgate.admin.announcements import Announcements
+from farmgate.admin.caching import Caching
 from farmgate.admin.configuration import Apply, Configuration
 from farmgate.admin.control_service import MarketControlServicer
 from farmgate.admin.controls import Controls
@@ -16,7 +17,16 @@ from farmgate.admin.settlements import Settlements
 from farmgate.admin.statistics import Counter, Statistics
 from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
-from farmgate.market.facade import DayLimits, Listings
+            InstrumentServicer(
+                listings,
+                Settlements(DayLimits(matching, database, clock, users), database, clock, ids),
+                base.pager,
+            ),
+            OperationsServicer(
+                Operations(database, clock), Caching(base.caches, database), base.pager
+            ),
+        ],
+        components=[feed],
 from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History, TradeChanges
 
@@ -37,7 +47,7 @@ def part(
     database, clock, ids, users = base.database, base.clock, base.ids, base.users
 
     def revoke(user_id: str, version: int) -> None:
-        base.grants.revoke(user_id, below=version)
+        Revoking(base)(user_id, below=version)
 
     async def trading(value: str) -> None:
         await controls.set_trading(is_enabled=value == "true")
@@ -63,13 +73,15 @@ def part(
     trades = TradeControls(changes, database, users, clock, ids)
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
+    feed = operators_feed(base)
     return Part(
         servicers=[
-            AdminServicer(people, statistics, base.pager),
+            AdminServicer(people, statistics, OperatorEvents(database, feed), base.pager),
             AuditServicer(database, base.pager),
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
             MarketControlServicer(controls, trades),
+<<<<<<< HEAD
             InstrumentServicer(
                 listings,
                 Settlements(DayLimits(matching, database, clock, users), database, clock, ids),
@@ -77,4 +89,11 @@ def part(
             ),
             OperationsServicer(Operations(database, clock), base.pager),
         ]
+=======
+            OperationsServicer(
+                Operations(database, clock), Caching(base.caches, database), base.pager
+            ),
+        ],
+        components=[feed],
+>>>>>>> main
     )

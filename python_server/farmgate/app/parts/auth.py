@@ -6,8 +6,10 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from farmgate.app import revoking
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.users import open_users
+from farmgate.app.revoking import Revoking
 from farmgate.auth.facade import (
     Accounts,
     ApiKeys,
@@ -49,7 +51,7 @@ def part(base: Base, accounts: Accounts, wallets: Wallets | None = None) -> Part
         wallets: Judges who signs in by a wallet; made here when None.
     """
     database, users, clock = base.database, base.users, base.clock
-    ids, tokens, revoke = base.ids, base.tokens, base.grants.revoke
+    ids, tokens, revoke = base.ids, base.tokens, Revoking(base)
     policy = _policy(base)
     passwords = Passwords()
     lockouts = Lockouts(database, clock, policy, key=_key(base, b"addresses"))
@@ -123,6 +125,7 @@ def _key(base: Base, purpose: bytes) -> bytes:
 
 def listening(base: Base) -> Part:
     """Returns what hears of sessions that ended elsewhere; every process that is called has it."""
+    revoking.listen(base)
     revocations = Revocations(base.database, base.users, base.grants, base.clock)
     return Part(
         components=[

@@ -13,6 +13,8 @@ from farmgate.db.engine import Database
 from farmgate.health.facade import Check
 from farmgate.jobs.kinds import Job, Schedule
 from farmgate.jobs.queue import JobQueue
+from farmgate.ports.bus import Bus
+from farmgate.ports.cache import Caches
 from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids
 from farmgate.rpc.access import Grants
@@ -36,6 +38,8 @@ class Base:
     tokens: Tokens
     grants: Grants
     jobs: JobQueue
+    bus: Bus
+    caches: Caches
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,31 @@ from sqlalchemy import Connection
 
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.blockchain import Opened as Chain
+from farmgate.app.parts.contract_logic import contract_logic
+from farmgate.app.parts.contract_prices import MarketPrices
 from farmgate.app.parts.users import Opened as People
 from farmgate.contracts import store
-from farmgate.contracts.deliveries import Deliveries
-from farmgate.contracts.ending import Ending
 from farmgate.contracts.loads import unit_mass
+from farmgate.contracts.matter_service import (
+    AmendmentServicer,
+    DisputeServicer,
+    ForceMajeureServicer,
+    RemedyServicer,
+)
 from farmgate.contracts.money import Mover
-from farmgate.contracts.negotiation import Negotiation
-from farmgate.contracts.performance import Performance
 from farmgate.contracts.performance_service import (
     ContractSigningServicer,
     DeliveryServicer,
-    PricingServicer,
     SettlementServicer,
     WeighingServicer,
 )
-from farmgate.contracts.pricing import Fixing
-from farmgate.contracts.reading import Reading
+from farmgate.contracts.pricing_service import PricingServicer
 from farmgate.contracts.service import (
     ContractEventServicer,
     ContractServicer,
     NegotiationServicer,
     TemplateServicer,
 )
-from farmgate.contracts.settlement import Settlement
-from farmgate.contracts.signing import Signing
 from farmgate.contracts.steps import Steps
 from farmgate.jobs.feed import Feed
 from farmgate.jobs.periodic import Periodic
@@ -39,7 +39,6 @@ from farmgate.market import store as market_store
 from farmgate.ports.matching import Matching
 
 _TICK_S: Final = 0.5
-_MICRO: Final = 1_000_000
 _KG_PER_T: Final = Decimal(1000)
 
 
@@ -54,22 +53,11 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
     """
     database, library = base.database, chain.library
     steps = Steps(base.users, base.clock, base.ids)
-
-    def last_price(symbol: str) -> Decimal | None:
-        found = matching.instruments([symbol]) if symbol else []
-        if not found or found[0]["last_ticks"] is None:
-            return None
-        return Decimal(found[0]["last_ticks"] * found[0]["tick_size_micro"]) / _MICRO
-
-    negotiation = Negotiation(database, steps, library, last_price)
-    ending = Ending(database, steps, chain.operations)
-    deliveries = Deliveries(database, steps)
-    settlement = Settlement(database, steps)
-    fixing = Fixing(database, steps, last_price)
-    performance = Performance(database, steps, chain.operations, ending, deliveries, fixing)
-    signing = Signing(database, steps, chain.operations, chain.contract_wallets, library)
+    logic = contract_logic(
+        database, steps, chain.operations, chain.contract_wallets, library, MarketPrices(matching)
+    )
+    performance = logic.performance
     mover = Mover(database, steps, matching, performance.on_transfer)
-    reading = Reading(database, steps)
     feed = Feed("contracts", lambda: database.read(store.last_sequence))
     chain.operations.listen(performance.on_chain)
     library.know_parties(_is_party)
@@ -77,15 +65,26 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
     people.farms.commit_by(_promised_t)
     return Part(
         servicers=[
-            ContractServicer(negotiation, ending, reading, settlement, performance, base.pager),
-            NegotiationServicer(negotiation, ending),
+            ContractServicer(
+                logic.negotiation,
+                logic.ending,
+                logic.reading,
+                logic.settlement,
+                performance,
+                base.pager,
+            ),
+            NegotiationServicer(logic.negotiation, logic.ending),
             TemplateServicer(),
-            ContractEventServicer(reading, feed, base.pager),
-            ContractSigningServicer(signing),
-            DeliveryServicer(deliveries),
-            WeighingServicer(deliveries),
-            PricingServicer(fixing),
-            SettlementServicer(settlement),
+            ContractEventServicer(logic.reading, feed, base.pager),
+            ContractSigningServicer(logic.signing),
+            DeliveryServicer(logic.deliveries),
+            WeighingServicer(logic.deliveries),
+            PricingServicer(logic.fixing, logic.firm_offers, base.pager),
+            SettlementServicer(logic.settlement),
+            AmendmentServicer(logic.amendments, base.pager),
+            DisputeServicer(logic.disputes, base.pager),
+            ForceMajeureServicer(logic.suspensions, base.pager),
+            RemedyServicer(logic.remedies),
         ],
         components=[
             feed,

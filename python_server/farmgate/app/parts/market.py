@@ -8,24 +8,27 @@ from typing import Any, Final
 import httpx
 from sqlalchemy import Connection, Row
 
+from farmgate.app.caching import cache_of
 from farmgate.app.lifecycle import Component
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import SettingsError
 from farmgate.db.engine import Database
 from farmgate.jobs.kinds import PRICES, GiveUpError, Job, Kind, Run, Schedule
 from farmgate.jobs.periodic import Periodic
-from farmgate.market import alert_prices, calendars, sources, store
+from farmgate.market import alert_prices, calendars, sources, store, tables
 from farmgate.market.alert_watch import AlertWatch
 from farmgate.market.alerts import Alerts
 from farmgate.market.collecting import Collector
 from farmgate.market.fetching import Fetcher
 from farmgate.market.ingestion import Ingestion
+from farmgate.market.known import DESCRIPTIONS, Known
 from farmgate.market.service import MarketServicer
 from farmgate.market.sessions import Sessions
 from farmgate.market.settling import Settling
 from farmgate.market.sources import EmbeddedSource, Sources
 from farmgate.market.stream_service import MarketEventServicer
 from farmgate.ports.matching import Matching
+from farmgate.rpc.replies import BYTES, Replies
 from farmgate.trading import store as trading_store
 from farmgate.trading.candles import counting_trades
 from farmgate.trading.facade import History
@@ -39,6 +42,12 @@ _SETTLING_S: Final = 5.0
 _SESSIONS_S: Final = 1.0
 _DAY_S: Final = 86_400.0
 _EXPIRY_S: Final = 60.0
+_PRICES_S: Final = 60
+_SUMMARIES_S: Final = 30
+_REFERENCE_S: Final = 3_600
+_REFERENCE: Final = (
+    tables.commodities, tables.grades, tables.discount_schedules, tables.locations,
+)  # fmt: skip
 
 
 def unit_of(connection: Connection, commodity: str) -> str:
@@ -75,6 +84,7 @@ def part(base: Base, matching: Matching, history: History, database: Database) -
     servicer = MarketServicer(
         matching, base.database, base.pager, base.clock, history=database,
         public_trades=public_trades, ingestion=_ingestion(base), alerts=alerts,
+        known=_known(base),
     )  # fmt: skip
     return Part(
         servicers=[servicer, MarketEventServicer(matching)],
@@ -121,6 +131,22 @@ def work(base: Base) -> Part:
         jobs=[Job(COLLECT_ALL, collect_all), Job(COLLECT, collect)],
         schedules=[Schedule("prices.collect", "5 * * * *", COLLECT_ALL)],
     )
+
+
+def _known(base: Base) -> Known:
+    """Returns the market's caches; their times to live are those the product was asked for with."""
+    replies = {
+        name: Replies(cache_of(base, name, ttl_s, BYTES, dict.fromkeys(of)))
+        for name, ttl_s, of in (
+            ("reference", _REFERENCE_S, _REFERENCE),
+            ("prices", _PRICES_S, ()),
+            ("summaries", _SUMMARIES_S, (tables.daily_settlements,)),
+        )
+    }
+    described = cache_of(base, "instruments", _PRICES_S, DESCRIPTIONS, {tables.instruments: None})
+    known = Known(base.database, described, **replies)
+    base.caches.warm_by(known.described)
+    return known
 
 
 def collector(base: Base, client: httpx.AsyncClient) -> Collector:

@@ -12,6 +12,7 @@ from farmgate.app.parts.blockchain import Opened
 from farmgate.db.outbox import Announcement, announce
 from farmgate.jobs.feed import Feed
 from farmgate.jobs.periodic import Periodic
+from farmgate.notifications import operator_store
 from farmgate.notifications.courier import Postman, WebhookCourier
 from farmgate.notifications.dispatch import Dispatch
 from farmgate.notifications.logic import Inbox, Preferences
@@ -31,6 +32,7 @@ _DISPATCH_S: Final = 0.25
 _COURIER_S: Final = 1.0
 _PURGE_S: Final = 3_600.0
 _KEY_BYTES: Final = 32
+_TOPIC: Final = "notifications"
 
 
 def part(base: Base, opened: Opened | None = None) -> Part:
@@ -43,7 +45,7 @@ def part(base: Base, opened: Opened | None = None) -> Part:
     if opened is not None:
         opened.alerts.append(lambda tx, operation_id: _stalled(base, tx, operation_id))
     settings, database, clock = base.settings, base.database, base.clock
-    feed = Feed("notifications", lambda: database.read(last_sequence))
+    feed = _feed(base)
     inbox = Inbox(database, clock)
     stream = Stream(inbox, feed)
     box = SecretBox(_key(base.secrets.key))
@@ -54,7 +56,9 @@ def part(base: Base, opened: Opened | None = None) -> Part:
     postman = Postman(database, base.users, mailer, clock, settings.mail_from)
     client = httpx.AsyncClient(trust_env=False)
     courier = WebhookCourier(database, box, clock, client, may_be_private=may_be_private)
-    dispatch = Dispatch(database, base.users, clock, base.ids)
+    dispatch = Dispatch(
+        database, base.users, clock, base.ids, told=lambda: base.bus.publish(_TOPIC, b"")
+    )
     return Part(
         servicers=[
             NotificationServicer(inbox, stream, base.pager),
@@ -75,12 +79,28 @@ def part(base: Base, opened: Opened | None = None) -> Part:
 
 def streams(base: Base) -> Part:
     """Returns the streams of notifications, for processes that do nothing else."""
-    feed = Feed("notifications", lambda: base.database.read(last_sequence))
+    feed = _feed(base)
     stream = Stream(Inbox(base.database, base.clock), feed)
     return Part(
         servicers=[NotificationStreamServicer(stream), NotificationEventServicer(stream)],
         components=[feed],
     )
+
+
+def _feed(base: Base) -> Feed:
+    """Returns what tells streams of new notifications: by the bus at once, else when it looks."""
+    return _poked(base, Feed("notifications", lambda: base.database.read(last_sequence)))
+
+
+def operators_feed(base: Base) -> Feed:
+    """Returns what tells streams of new events for operators."""
+    newest = operator_store.last_sequence
+    return _poked(base, Feed("operator events", lambda: base.database.read(newest)))
+
+
+def _poked(base: Base, feed: Feed) -> Feed:
+    base.bus.listen(_TOPIC, lambda _: feed.poke())
+    return feed
 
 
 def _stalled(base: Base, connection: Connection, operation_id: str) -> None:

@@ -7,9 +7,13 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from farmgate.api.users.v1 import users_pb2
+from farmgate.app.caching import cache_of
 from farmgate.app.parts.base import Base, Part
 from farmgate.jobs.periodic import Periodic
+from farmgate.ports.cache import Cache, Codec
 from farmgate.ports.matching import Matching
+from farmgate.users import tables
 from farmgate.users.envelope import Envelope
 from farmgate.users.facade import Profiles, User, Wallets
 from farmgate.users.farm_logic import Farms
@@ -27,6 +31,7 @@ from farmgate.users.wallet_logic import WalletLinks
 _KEY_BYTES: Final = 32
 _EXPIRY_S: Final = 3_600.0
 _RECEIPTS_S: Final = 30.0
+_PROFILES_S: Final = 300
 _ORIGIN: Final = "http://localhost"
 
 
@@ -67,7 +72,7 @@ def part(base: Base, opened: Opened | None = None) -> Part:
         servicers=[
             OrganizationServicer(organizations, base.pager),
             InvitationServicer(organizations, base.pager),
-            UserService(Profiles(base.database)),
+            UserService(Profiles(base.database), _profiles(base)),
             WalletLinkServicer(WalletLinks(base.database, opened.wallets, base.clock)),
             FarmServicer(opened.farms, base.pager),
             KycServicer(opened.kyc),
@@ -89,6 +94,17 @@ def goods(base: Base, matching: Matching, units: Units) -> Part:
     return Part(
         servicers=[ReceiptServicer(receipts, base.pager)],
         components=[Periodic("receipts", _RECEIPTS_S, receipts.run)],
+    )
+
+
+def _profiles(base: Base) -> Cache[users_pb2.User]:
+    codec = Codec[users_pb2.User](users_pb2.User.SerializeToString, users_pb2.User.FromString)
+    return cache_of(
+        base,
+        "profiles",
+        _PROFILES_S,
+        codec,
+        {tables.users: tables.users.c.id, tables.accounts: None},
     )
 
 

@@ -194,6 +194,9 @@ class Delivery(_message.Message):
     CERTIFICATE_CID_FIELD_NUMBER: _builtins.int
     ACCEPT_BY_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    OVERFILL_PRICE_FIELD_NUMBER: _builtins.int
+    IS_RESAMPLED_FIELD_NUMBER: _builtins.int
+    FIRST_QUALITY_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """Delivery ID."""
     ticket_number: _builtins.str
@@ -238,6 +241,10 @@ class Delivery(_message.Message):
     """Content identifier of the certificate; empty for none."""
     version: _builtins.int
     """Version, from 1, rising with each change."""
+    overfill_price: _builtins.str
+    """Price of what is above the tolerance, as a decimal; empty unless it is paid at spot."""
+    is_resampled: _builtins.bool
+    """Whether a second inspector was asked; quality is then the mean of both gradings."""
     @_builtins.property
     def splits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySplit]:
         """Whose it is."""
@@ -261,6 +268,10 @@ class Delivery(_message.Message):
     @_builtins.property
     def accept_by(self) -> _timestamp_pb2.Timestamp:
         """When it is accepted by itself."""
+
+    @_builtins.property
+    def first_quality(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualityReading]:
+        """What the first inspector measured, once a second one was asked."""
 
     def __init__(
         self,
@@ -293,10 +304,13 @@ class Delivery(_message.Message):
         certificate_cid: _builtins.str = ...,
         accept_by: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        overfill_price: _builtins.str = ...,
+        is_resampled: _builtins.bool = ...,
+        first_quality: _abc.Iterable[Global___QualityReading] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "weigh_in_time", b"weigh_in_time", "weigh_out_time", b"weigh_out_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "applied_quantity", b"applied_quantity", "certificate_cid", b"certificate_cid", "contract_id", b"contract_id", "delivery_id", b"delivery_id", "discount_per_unit", b"discount_per_unit", "dockage", b"dockage", "expected_date", b"expected_date", "expected_quantity", b"expected_quantity", "grade_result", b"grade_result", "gross_weight", b"gross_weight", "inspector_id", b"inspector_id", "location_code", b"location_code", "net_quantity", b"net_quantity", "net_weight", b"net_weight", "overfill_quantity", b"overfill_quantity", "photo_cids", b"photo_cids", "quality", b"quality", "shrink", b"shrink", "splits", b"splits", "state", b"state", "tare_weight", b"tare_weight", "ticket_number", b"ticket_number", "vehicle", b"vehicle", "version", b"version", "weigh_in_time", b"weigh_in_time", "weigh_out_time", b"weigh_out_time", "weight_unit", b"weight_unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "applied_quantity", b"applied_quantity", "certificate_cid", b"certificate_cid", "contract_id", b"contract_id", "delivery_id", b"delivery_id", "discount_per_unit", b"discount_per_unit", "dockage", b"dockage", "expected_date", b"expected_date", "expected_quantity", b"expected_quantity", "first_quality", b"first_quality", "grade_result", b"grade_result", "gross_weight", b"gross_weight", "inspector_id", b"inspector_id", "is_resampled", b"is_resampled", "location_code", b"location_code", "net_quantity", b"net_quantity", "net_weight", b"net_weight", "overfill_price", b"overfill_price", "overfill_quantity", b"overfill_quantity", "photo_cids", b"photo_cids", "quality", b"quality", "shrink", b"shrink", "splits", b"splits", "state", b"state", "tare_weight", b"tare_weight", "ticket_number", b"ticket_number", "vehicle", b"vehicle", "version", b"version", "weigh_in_time", b"weigh_in_time", "weigh_out_time", b"weigh_out_time", "weight_unit", b"weight_unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
