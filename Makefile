@@ -106,6 +106,16 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
 	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
 
+.PHONY: sbom
+sbom: $(VENV)/.synced ## List all components, Python's and Rust's, in target/sbom.json.
+	python scripts/generate_sbom.py
+
+TIMING_PAIRS ?= 2000
+
+.PHONY: test-timing
+test-timing: $(VENV)/.built ## Time 2,000 pairs of refused sign-ins, of known and unknown addresses.
+	TEST_TIMING_PAIRS=$(TIMING_PAIRS) python -m pytest -q -s tests/service/auth/test_timing.py
+
 # What the core's correctness rests on, in its long forms. A stopped differential run goes on.
 DIFFERENTIAL_COMMANDS ?= 100000000
 PROPERTY_CASES ?= 50000

@@ -20,7 +20,8 @@ _HEAD: Final = """# Who may call what
 
 Each method states its access in its proto. The server enforces it before it reads the request,
 and does not start when a method has none. `tests/authorization` tries every method, by gRPC and
-REST, as every kind of caller.
+REST, as every kind of caller, and everything that is owned as its owner, as others, and as those
+who reach it beyond.
 
 - **Who**: who may call. Others are told `UNAUTHENTICATED` or `PERMISSION_DENIED`.
 - **Whose**: what callers reach: their own, what they are a party to, or what they and the members

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -154,7 +155,9 @@ async def exchange(settings: Settings, folder: Path) -> AsyncIterator[Exchange]:
     """Runs a server behind Envoy, in which probes change nothing."""
     rest_port, admin_port = free_ports(2)
     with patch.object(Limits, "spend", _stop):
-        async with running(wire.build(settings, clock=FakeClock())) as api:
+        # The core tells the machine's time, so the day is the machine's.
+        clock = FakeClock(datetime.now(UTC))
+        async with running(wire.build(settings, clock=clock)) as api:
             options = EdgeOptions(
                 host="127.0.0.1",
                 rest_port=rest_port,

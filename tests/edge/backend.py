@@ -96,6 +96,10 @@ class Answers(grpc.GenericRpcHandler):
         refusal = DomainError("NOT_FOUND", resource="commodity", id="TULIP")
         await context.abort_with_status(rpc_status.to_status(status_of(refusal)))
 
+    async def _GetCalendar(self, _metadata: Any, context: Any) -> Any:
+        refusal = DomainError("NOT_BUILT_YET", method="GetCalendar")
+        await context.abort_with_status(rpc_status.to_status(status_of(refusal)))
+
     async def _WatchMarket(self, _metadata: Any) -> Any:
         for number in range(1, 4):
             update = market_pb2.MarketUpdate(sequence=number, heartbeat=True)

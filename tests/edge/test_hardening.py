@@ -92,6 +92,10 @@ ANSWERS = {
     "too many headers": ("GET", "/v1/market/prices", 431, {f"x-{n}": "1" for n in range(120)}),
     "trace": ("TRACE", "/v1/market/prices", 404, {"authorization": f"Bearer {token()}"}),
     "health": ("GET", "/livez", 200, {}),
+    "not built": ("GET", "/v1/market/calendar", 501, {}),
+    "no verb": ("PROPFIND", "/v1/market/prices", 404, {"authorization": f"Bearer {token()}"}),
+    "another's page": ("GET", "/v1/market/prices", 200, {"origin": "https://evil.example"}),
+    "a forged token": ("GET", "/v1/auth/me", 401, {"authorization": "Bearer a.b.c"}),
 }  # fmt: skip
 
 
@@ -107,7 +111,8 @@ def test_every_answer_carries_the_headers(backend: Backend, name: str) -> None:
             assert reply.headers.get(header) == value, header
     policy = reply.headers["content-security-policy"]
     assert "default-src 'none'" in policy or "default-src 'self'" in policy
-    assert "frame-ancestors 'none'" in policy
+    for directive in ("base-uri", "frame-ancestors", "object-src"):
+        assert f"{directive} 'none'" in policy
     assert "server" not in reply.headers
     assert "x-powered-by" not in reply.headers
     if reply.content:
@@ -135,6 +140,15 @@ def test_limited_and_absent_answers_carry_the_headers(
             assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
         assert limited.headers["access-control-allow-origin"] == ORIGIN
         made.start_server()
+
+
+def test_what_is_too_large_carries_the_headers(backend: Backend) -> None:
+    """AUT-035."""
+    body = b"x" * (13 * 1024 * 1024)
+    reply = httpx.post(f"{backend.rest}/v1/auth/login", content=body, timeout=20)
+    assert reply.status_code == 413
+    assert HEADERS.items() <= dict(reply.headers).items()
+    assert "object-src 'none'" in reply.headers["content-security-policy"]
 
 
 def test_a_key_is_left_to_the_server(backend: Backend) -> None:

@@ -24,7 +24,7 @@ from farmgate.app.parts import (
     users,
 )
 from farmgate.app.parts.base import Base, Part
-from farmgate.app.parts.prices import CandlePrices
+from farmgate.app.parts.prices import forecast_prices
 from farmgate.app.seeding.ground import Ground
 from farmgate.app.seeding.runner import Seeding
 from farmgate.app.settings import Settings
@@ -78,7 +78,7 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         contracts.part(base, matching, chain, people),
         notifications.part(base, chain),
         admin.part(base, matching, history, [contracts.count], levels.run),
-        ai.part(base, CandlePrices(base.database, history_database)),
+        ai.part(base, forecast_prices(base.database, history_database)),
         jobs.work(base),
         market.work(base),
     ]

@@ -8,7 +8,7 @@ from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
 from farmgate.app.parts import ai, jobs, market, statements
 from farmgate.app.parts.base import Base, Part
-from farmgate.app.parts.prices import CandlePrices
+from farmgate.app.parts.prices import forecast_prices
 from farmgate.app.parts.trading import open_history
 from farmgate.app.settings import Settings
 from farmgate.jobs.execution import Execution
@@ -25,7 +25,7 @@ def parts(base: Base) -> list[Part]:
     components that they need; it is called here.
     """
     _, history = open_history(base)
-    prices = CandlePrices(base.database, history)
+    prices = forecast_prices(base.database, history)
     return [jobs.work(base), market.work(base), ai.work(base, prices), statements.work()]
 
 

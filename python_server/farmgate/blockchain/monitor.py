@@ -55,7 +55,7 @@ class Monitor:
         known = self._database.run(event_store.blocks, is_write=False)
         fork = _fork(chain, head, known)
         if known and fork < known[0][0]:
-            self._database.run(lambda tx: self._take_back(tx, fork))
+            self._database.run(lambda tx: self._take_back(tx, fork, head))
         row = self._database.run(event_store.state, is_write=False)
         read = int(row.read_block) if row is not None else -1
         if read < 0:
@@ -83,7 +83,7 @@ class Monitor:
         event_store.confirm_to(connection, head.number - self._confirmations + 1)
         event_store.set_state(connection, **values)
 
-    def _take_back(self, connection: Connection, fork: int) -> None:
+    def _take_back(self, connection: Connection, fork: int, head: Block) -> None:
         """Undoes what is known of blocks above the fork; operations in them wait again."""
         removed = event_store.remove_above(connection, fork)
         event_store.forget_blocks(connection, above=fork)
@@ -97,7 +97,7 @@ class Monitor:
             )
         for operation in store.in_blocks_above(connection, fork):
             _log.warning("the chain took an operation back", operation_id=operation.id)
-            changed = back_to_waiting(connection, operation, self._clock.now())
+            changed = back_to_waiting(connection, operation, head, self._clock.now())
             if changed is not None:
                 self._tell(connection, changed)
         _log.warning("the chain was reorganised", fork=fork, events=removed)
@@ -157,9 +157,9 @@ class Monitor:
 
 
 def back_to_waiting(
-    connection: Connection, operation: Operation, now: datetime
+    connection: Connection, operation: Operation, head: Block, now: datetime
 ) -> Operation | None:
-    """Takes an operation out of its block: it waits to get into another one."""
+    """Takes an operation out of its block: it waits to get into another one, from this head on."""
     if operation.to_address == "" and operation.state is State.CONFIRMED:
         store.set_deployed(connection, operation, None)
     # One that was found on the chain has no transaction of its own: it begins anew.
@@ -168,6 +168,8 @@ def back_to_waiting(
         connection,
         operation,
         state=state,
+        # What it waited before says nothing of its fee: it had got into a block.
+        sent_block=head.number,
         block_number=0,
         block_hash="",
         confirmations=0,

@@ -154,7 +154,7 @@ class Steps:
     def _confirm(self, chain: Chain, head: Block, operation: Operation) -> Operation | None:
         receipt = chain.receipt(operation.transaction_hash)
         if receipt is None or receipt.block_hash != operation.block_hash:
-            return self._database.run(lambda tx: self._back(tx, operation))
+            return self._database.run(lambda tx: self._back(tx, operation, head))
         confirmations = max(0, head.number - receipt.block_number + 1)
         if confirmations < self._policy.confirmations:
             if confirmations != operation.confirmations:
@@ -273,8 +273,8 @@ class Steps:
     def _wait(self, operation: Operation, why: str) -> Operation | None:
         return None if operation.error == why else self._change(operation, error=why)
 
-    def _back(self, connection: Connection, operation: Operation) -> Operation | None:
-        changed = back_to_waiting(connection, operation, self._clock.now())
+    def _back(self, connection: Connection, operation: Operation, head: Block) -> Operation | None:
+        changed = back_to_waiting(connection, operation, head, self._clock.now())
         if changed is not None:
             self._tell(connection, changed)
         return changed

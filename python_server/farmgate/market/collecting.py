@@ -20,8 +20,8 @@ from farmgate.ports.clock import Clock
 from farmgate.ports.ids import Ids
 from farmgate.telemetry.logs import logger
 
-# Rows of one transaction.
-_ROWS_MAX: Final = 2_000
+# Rows of one transaction: others wait for a tenth of a second at most.
+_ROWS_MAX: Final = 250
 _REASON_LENGTH_MAX: Final = 300
 # How far back is looked for missing days, and how late a value may be.
 _GAP_DAYS: Final = 90

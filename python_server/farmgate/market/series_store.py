@@ -91,6 +91,45 @@ def series_page(connection: Connection, *, after: str, limit: int) -> Sequence[R
     return connection.execute(query.order_by(reference_series.c.id).limit(limit)).all()
 
 
+def all_series(connection: Connection) -> Sequence[Row[Any]]:
+    """Returns all series by ID."""
+    return connection.execute(select(reference_series).order_by(reference_series.c.id)).all()
+
+
+def last_days(connection: Connection, count: int) -> dict[str, list[str]]:
+    """Returns the last days with an accepted value of each series that has one, newest first."""
+    table = price_observations.c
+    place = func.dense_rank().over(partition_by=table.series_id, order_by=table.valid_on.desc())
+    ranked = (
+        select(table.series_id, table.valid_on, place.label("place"))
+        .where(table.status == ACCEPTED)
+        .subquery()
+    )
+    query = select(ranked.c.series_id, ranked.c.valid_on).where(ranked.c.place <= count)
+    found: dict[str, list[str]] = {}
+    for series_id, day in connection.execute(query.distinct().order_by(ranked.c.valid_on.desc())):
+        found.setdefault(series_id, []).append(day)
+    return found
+
+
+def doubted_days(connection: Connection) -> dict[str, str]:
+    """Returns the newest day of each series whose only values wait for a decision."""
+    table = price_observations.c
+    other = price_observations.alias("other")
+    is_settled = (
+        select(other.c.series_id)
+        .where(
+            other.c.series_id == table.series_id, other.c.valid_on == table.valid_on,
+            other.c.status == ACCEPTED,
+        )
+        .exists()
+    )  # fmt: skip
+    query = select(table.series_id, func.max(table.valid_on)).where(
+        table.status == QUARANTINED, ~is_settled
+    )
+    return {row[0]: row[1] for row in connection.execute(query.group_by(table.series_id))}
+
+
 def reference_of(connection: Connection, commodity: str) -> Row[Any] | None:
     """Returns the series against which a commodity's basis is told."""
     table = reference_series.c

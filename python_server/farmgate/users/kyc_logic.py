@@ -287,6 +287,8 @@ class Kyc:
     def _open_case(self, connection: Connection, user_id: str, target_level: int) -> Case:
         """Returns the case being prepared, begun if there is none."""
         user, newest = _user(connection, user_id), store.newest_case(connection, user_id)
+        if user.kyc_level == rules.LEVEL_MAX:
+            raise DomainError("KYC_STATE", state="APPROVED", action="a higher level")
         level = target_level or user.kyc_level + 1
         if level != user.kyc_level + 1:
             raise DomainError("KYC_LEVEL_REQUIRED", level=level - 1, actual=user.kyc_level)

@@ -1,8 +1,10 @@
 import asyncio
 
+import grpc
+
 from farmgate.db import audit
 from farmgate.ports.clock import FakeClock
-from support import Api, refused
+from support import Api, refusal_of, refused
 
 
 async def test_refresh_gives_the_next_pair(api_on_any: Api, clock: FakeClock) -> None:
@@ -38,13 +40,22 @@ async def test_reuse_leaves_other_sessions_open(api: Api) -> None:
     assert (await api.me(other.access_token)).user.user_id == person.user.user_id
 
 
-async def test_of_two_at_once_one_gets_the_pair(api_on_any: Api) -> None:
+async def test_of_fifty_at_once_one_gets_the_pair_and_nobody_keeps_it(api_on_any: Api) -> None:
+    """AUT-009: whoever came first, the token was copied."""
     person = await api_on_any.person()
     answers = await asyncio.gather(
-        *(api_on_any.refresh(person.tokens.refresh_token) for _ in range(4)),
+        *(api_on_any.refresh(person.tokens.refresh_token) for _ in range(50)),
         return_exceptions=True,
     )
-    assert sum(not isinstance(answer, Exception) for answer in answers) == 1
+    given = [one for one in answers if not isinstance(one, BaseException)]
+    reasons = {refusal_of(one).reason for one in answers if isinstance(one, grpc.RpcError)}
+    assert len(given) <= 1
+    assert reasons == {"REFRESH_REUSED"}
+    for pair in (person.tokens, *given):
+        assert (await refused(api_on_any.me(pair.access_token))).reason == "TOKEN_INVALID"
+    for pair in given:
+        refusal = await refused(api_on_any.refresh(pair.refresh_token))
+        assert refusal.reason == "TOKEN_INVALID"
 
 
 async def test_refresh_after_the_session_is_refused(api: Api, clock: FakeClock) -> None:

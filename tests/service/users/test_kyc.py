@@ -230,3 +230,14 @@ async def test_levels_are_public(api: Api) -> None:
         (0, False, False), (1, True, False), (2, True, True), (3, True, True),
     ]  # fmt: skip
     assert reply.levels[1].max_order_notional == "5000"
+
+
+async def test_nothing_is_prepared_beyond_the_highest_level(api: Api) -> None:
+    """USR-020: found by the matrix of owners, which it answered with a fault."""
+    person = await api.person()
+    of = users.c.id == person.user.user_id
+    await api.application.base.database.write(
+        lambda tx: tx.execute(update(users).where(of).values(kyc_level=3))
+    )
+    refusal = await refused(Calls(api).upload(person, FARMER_KINDS[0]))
+    assert (refusal.reason, refusal.metadata["state"]) == ("KYC_STATE", "APPROVED")

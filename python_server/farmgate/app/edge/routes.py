@@ -32,7 +32,7 @@ _FORWARD: Final = {"cluster": CLUSTER, "timeout": "15s"}
 _DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "frame-ancestors 'none'; object-src 'none'"
 )
 _ALLOWED_HEADERS: Final = (
     "authorization",

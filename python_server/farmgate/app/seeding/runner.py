@@ -7,7 +7,16 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from farmgate.app.seeding import alerts, books, grades, history, instruments, people, places
+from farmgate.app.seeding import (
+    alerts,
+    books,
+    forecasts,
+    grades,
+    history,
+    instruments,
+    people,
+    places,
+)
 from farmgate.app.seeding.ground import Ground, Seed
 from farmgate.app.seeding.tables import seeds
 from farmgate.telemetry.logs import logger
@@ -21,6 +30,7 @@ SEEDS: Final = (
     Seed("books", books.plant),
     Seed("alerts", alerts.plant),
     Seed("history", history.plant, is_behind=True),
+    Seed("forecasts", forecasts.plant, is_behind=True),
 )
 _log = logger(__name__)
 

@@ -24,7 +24,8 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def pending(engine: Engine) -> bool:
     """Returns whether the schema lacks a migration."""
-    with engine.connect() as connection:
+    # A process that only looks must not wait for another that writes.
+    with engine.execution_options(farmgate_write=False).connect() as connection:
         current = MigrationContext.configure(connection).get_current_heads()
     return set(current) != set(ScriptDirectory.from_config(_config(engine)).get_heads())
 
