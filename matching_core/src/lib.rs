@@ -29,6 +29,7 @@ pub mod journal;
 mod ladder;
 mod ledger;
 mod places;
+pub mod proof;
 #[cfg(feature = "python")]
 pub mod python;
 pub mod reference;

@@ -8,6 +8,7 @@ mod audit;
 mod engine;
 mod feeds;
 mod follower;
+mod proofs;
 mod reads;
 mod simulation;
 mod trades;
@@ -75,6 +76,10 @@ mod _matching {
     use super::feeds::{PyMarketCursor, PyOrderCursor, PyWatcher};
     #[pymodule_export]
     use super::follower::PyFollower;
+    #[pymodule_export]
+    use super::proofs::{
+        PyDayFile, PyDayVerifier, PyPublicJournal, py_inclusion_path, py_inclusion_root,
+    };
     #[pymodule_export]
     use super::simulation::PySimulation;
     #[pymodule_export]

@@ -131,8 +131,6 @@ def test_edge_answers_in_the_same_shape(exchange: Exchange) -> None:
     assert (missing.status, missing.reason) == (404, "METHOD_UNKNOWN")
     unknown = exchange.call("GET", "/v1/market/instruments?colour=red")
     assert (unknown.status, unknown.reason) == (400, "INVALID_ARGUMENT")
-    later = exchange.call("GET", "/v1/proofs/anchors/2026-11-24")
-    assert (later.status, later.reason) == (501, "NOT_BUILT_YET")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import typer
 from farmgate.app import process, up
 from farmgate.app.secrets import rotate_signing_key
 from farmgate.app.settings import Settings, SettingsError, load
+from farmgate.app.verify import verify
 from farmgate.db import migrations
 from farmgate.db.engine import Database
 from farmgate.rpc.methods import sensitive_fields
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _USAGE_ERROR = 2
+app.command()(verify)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from farmgate.blockchain import store
 from farmgate.blockchain.contract_wallets import ContractWallets
 from farmgate.blockchain.event_store import events_of, last_sequence
-from farmgate.blockchain.library import Library, Stored
+from farmgate.blockchain.library import Library, Stored, Visibility
 from farmgate.blockchain.typed_data import (
     TEXT_BYTES_MAX,
     ZERO_ADDRESS,
@@ -60,6 +60,7 @@ __all__ = [
     "SigningDomain",
     "State",
     "Stored",
+    "Visibility",
     "address_of",
     "amendment",
     "anchoring",

@@ -39,9 +39,11 @@ CONTRACTS: Final = Queue("contracts", concurrency=2, needs_core=True)
 CHAIN: Final = Queue("chain", concurrency=2)
 FORECASTS: Final = Queue("forecasts", concurrency=1)
 REPORTS: Final = Queue("reports", concurrency=2)
+PROOFS: Final = Queue("proofs", concurrency=1, needs_core=True)
 ACCOUNTS: Final = Queue("accounts", concurrency=1, needs_core=True)
 QUEUES: Final = {
-    one.name: one for one in (DEFAULT, MAIL, PRICES, CONTRACTS, CHAIN, FORECASTS, REPORTS, ACCOUNTS)
+    one.name: one
+    for one in (DEFAULT, MAIL, PRICES, CONTRACTS, CHAIN, FORECASTS, REPORTS, PROOFS, ACCOUNTS)
 }
 
 

@@ -196,3 +196,29 @@ class Block(TypedDict):
     postings: list[tuple[int, ...]]
     instruments: list[tuple[int, str, int, int]]
     assets: list[tuple[int, str]]
+
+
+class DayResult(TypedDict):
+    """What the check of a day came to.
+
+    Attributes:
+        header: Its header, as it stands in the file.
+        manifest: Its manifest, as it stands in the file.
+        findings: What is wrong: kind, sequence or 0, words.
+        records: Records that were read.
+        fills: Fills that were compared.
+        last_sequence: Sequence of the last record.
+        chain: Chain after it, as hexadecimal.
+        root: Root of the records, as hexadecimal; empty without records.
+        end_hash: Hash of the state after the day, as hexadecimal.
+    """
+
+    header: str
+    manifest: str
+    findings: list[tuple[str, int, str]]
+    records: int
+    fills: int
+    last_sequence: int
+    chain: str
+    root: str
+    end_hash: str

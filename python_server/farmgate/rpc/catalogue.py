@@ -135,6 +135,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "FOUR_EYES_REQUIRED": Entry(403, StatusCode.FAILED_PRECONDITION, "A second person must agree."),
     "BLOCK_BELOW_MINIMUM": Entry(404, StatusCode.INVALID_ARGUMENT, "A block has at least {minimum} lots."),
     "TRADE_UNKNOWN": Entry(405, StatusCode.NOT_FOUND, "There is no trade {trade_id} of yours."),
+    "DAY_NOT_CLOSED": Entry(406, StatusCode.FAILED_PRECONDITION, "The day is not closed yet; its proofs come after midnight UTC."),
     "CONTRACT_STATE": Entry(500, StatusCode.FAILED_PRECONDITION, "The contract is {state}; {action} is possible in {allowed} only."),
     "CONTRACT_INCOMPLETE": Entry(501, StatusCode.FAILED_PRECONDITION, "These terms are missing: {fields}."),
     "NOT_A_PARTY": Entry(502, StatusCode.NOT_FOUND, "You have no such contract."),

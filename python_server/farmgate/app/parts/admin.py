@@ -17,16 +17,10 @@ from farmgate.admin.settlements import Settlements
 from farmgate.admin.statistics import Counter, Statistics
 from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
-            InstrumentServicer(
-                listings,
-                Settlements(DayLimits(matching, database, clock, users), database, clock, ids),
-                base.pager,
-            ),
-            OperationsServicer(
-                Operations(database, clock), Caching(base.caches, database), base.pager
-            ),
-        ],
-        components=[feed],
+from farmgate.app.parts.notifications import operators_feed
+from farmgate.app.revoking import Revoking
+from farmgate.market.facade import DayLimits, Listings
+from farmgate.notifications.operator_events import OperatorEvents
 from farmgate.ports.matching import Matching
 from farmgate.trading.facade import History, TradeChanges
 
@@ -81,19 +75,14 @@ def part(
             ConfigServicer(configuration, base.pager),
             AnnouncementServicer(Announcements(database, clock, ids), base.pager),
             MarketControlServicer(controls, trades),
-<<<<<<< HEAD
             InstrumentServicer(
                 listings,
                 Settlements(DayLimits(matching, database, clock, users), database, clock, ids),
                 base.pager,
             ),
-            OperationsServicer(Operations(database, clock), base.pager),
-        ]
-=======
             OperationsServicer(
                 Operations(database, clock), Caching(base.caches, database), base.pager
             ),
         ],
         components=[feed],
->>>>>>> main
     )

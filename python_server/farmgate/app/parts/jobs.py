@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from farmgate.app.parts import proofs
 from farmgate.app.parts.base import Base, Part
 from farmgate.jobs import store
 from farmgate.jobs.kinds import Job, Kind, Run, Schedule
@@ -20,4 +21,6 @@ def work(base: Base) -> Part:
         while await base.database.write(lambda tx: store.purge(tx, before, _BATCH)):
             pass
 
-    return Part(jobs=[Job(PURGE, purge)], schedules=[Schedule("jobs.purge", "17 3 * * *", PURGE)])
+    daily = Schedule("jobs.purge", "17 3 * * *", PURGE)
+    # The job itself runs beside the core; whoever keeps schedules has it enqueued.
+    return Part(jobs=[Job(PURGE, purge)], schedules=[daily, proofs.SCHEDULE])

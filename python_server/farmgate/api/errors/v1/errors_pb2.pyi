@@ -259,6 +259,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The block is too small. Metadata: minimum. Code INVALID_ARGUMENT."""
     REASON_TRADE_UNKNOWN: _Reason.ValueType  # 405
     """There is no such trade of the caller. Metadata: trade_id. Code NOT_FOUND."""
+    REASON_DAY_NOT_CLOSED: _Reason.ValueType  # 406
+    """The day of a record is not closed yet. Code FAILED_PRECONDITION."""
     REASON_CONTRACT_STATE: _Reason.ValueType  # 500
     """The contract is not in a state for this. Metadata: state, action, allowed. Code FAILED_PRECONDITION."""
     REASON_CONTRACT_INCOMPLETE: _Reason.ValueType  # 501
@@ -607,6 +609,8 @@ REASON_BLOCK_BELOW_MINIMUM: Reason.ValueType  # 404
 """The block is too small. Metadata: minimum. Code INVALID_ARGUMENT."""
 REASON_TRADE_UNKNOWN: Reason.ValueType  # 405
 """There is no such trade of the caller. Metadata: trade_id. Code NOT_FOUND."""
+REASON_DAY_NOT_CLOSED: Reason.ValueType  # 406
+"""The day of a record is not closed yet. Code FAILED_PRECONDITION."""
 REASON_CONTRACT_STATE: Reason.ValueType  # 500
 """The contract is not in a state for this. Metadata: state, action, allowed. Code FAILED_PRECONDITION."""
 REASON_CONTRACT_INCOMPLETE: Reason.ValueType  # 501

@@ -2588,22 +2588,42 @@ class GetReceiptResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CHAIN_HASH_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Journal sequence of the order."""
     chain_hash: _builtins.str
     """Hash of the journal chain up to the sequence, as hexadecimal."""
     signature: _builtins.str
-    """Signature of the exchange over both, as hexadecimal."""
+    """Ed25519 signature of the exchange, as hexadecimal, over the text "farmgate receipt 1", sequence, order ID and chain
+    hash, each on a line of its own.
+    """
+    order_id: _builtins.int
+    """Order ID."""
+    leaf_hash: _builtins.str
+    """Hash of the order's record, as hexadecimal."""
+    public_key: _builtins.str
+    """Public key of the exchange's receipts, as hexadecimal."""
+    salt: _builtins.str
+    """Salt of the account, as hexadecimal: the public journal has the first 16 bytes of SHA-256 over it and the client
+    order ID instead of the ID.
+    """
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         chain_hash: _builtins.str = ...,
         signature: _builtins.str = ...,
+        order_id: _builtins.int = ...,
+        leaf_hash: _builtins.str = ...,
+        public_key: _builtins.str = ...,
+        salt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_hash", b"chain_hash", "sequence", b"sequence", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_hash", b"chain_hash", "leaf_hash", b"leaf_hash", "order_id", b"order_id", "public_key", b"public_key", "salt", b"salt", "sequence", b"sequence", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2641,12 +2661,21 @@ class GetInclusionProofResponse(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     ROOT_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_COUNT_FIELD_NUMBER: _builtins.int
     leaf_hash: _builtins.str
     """Hash of the record, as hexadecimal."""
     root: _builtins.str
     """Root of the day, as hexadecimal."""
     date: _builtins.str
     """Business date of the root, as YYYY-MM-DD."""
+    sequence: _builtins.int
+    """Journal sequence."""
+    leaf_index: _builtins.int
+    """Place of the leaf in the day, from 0."""
+    leaf_count: _builtins.int
+    """Leaves of the day."""
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Hashes from the leaf to the root, as hexadecimal."""
@@ -2658,10 +2687,13 @@ class GetInclusionProofResponse(_message.Message):
         path: _abc.Iterable[_builtins.str] | None = ...,
         root: _builtins.str = ...,
         date: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        leaf_index: _builtins.int = ...,
+        leaf_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "leaf_hash", b"leaf_hash", "path", b"path", "root", b"root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "leaf_count", b"leaf_count", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "path", b"path", "root", b"root", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2700,6 +2732,10 @@ class GetJournalAnchorResponse(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     ROOT_FIELD_NUMBER: _builtins.int
     TRANSACTION_HASH_FIELD_NUMBER: _builtins.int
+    PREVIOUS_ROOT_FIELD_NUMBER: _builtins.int
+    CHAIN_HASH_FIELD_NUMBER: _builtins.int
+    MANIFEST_CID_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """Business date, as YYYY-MM-DD."""
     first_sequence: _builtins.int
@@ -2710,6 +2746,14 @@ class GetJournalAnchorResponse(_message.Message):
     """Root, as hexadecimal."""
     transaction_hash: _builtins.str
     """Transaction that carries it, as hexadecimal; empty when not on a chain."""
+    previous_root: _builtins.str
+    """Root that was anchored before, as hexadecimal; zeros for the first."""
+    chain_hash: _builtins.str
+    """Hash of the journal chain up to the last sequence, as hexadecimal."""
+    manifest_cid: _builtins.str
+    """Identifier of the day's manifest, which the chain notes beside the root."""
+    public_key: _builtins.str
+    """Public key of the exchange's receipts, as hexadecimal."""
     def __init__(
         self,
         *,
@@ -2718,10 +2762,14 @@ class GetJournalAnchorResponse(_message.Message):
         last_sequence: _builtins.int = ...,
         root: _builtins.str = ...,
         transaction_hash: _builtins.str = ...,
+        previous_root: _builtins.str = ...,
+        chain_hash: _builtins.str = ...,
+        manifest_cid: _builtins.str = ...,
+        public_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "first_sequence", b"first_sequence", "last_sequence", b"last_sequence", "root", b"root", "transaction_hash", b"transaction_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_hash", b"chain_hash", "date", b"date", "first_sequence", b"first_sequence", "last_sequence", b"last_sequence", "manifest_cid", b"manifest_cid", "previous_root", b"previous_root", "public_key", b"public_key", "root", b"root", "transaction_hash", b"transaction_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
