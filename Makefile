@@ -106,6 +106,10 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
 	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
 
+.PHONY: soak-ledger
+soak-ledger: $(VENV)/.built ## Kill core and projector 500 times in mid-load, and audit every time.
+	LEDGER_ROUNDS=500 python -m pytest -q -s tests/durability/test_conservation.py
+
 .PHONY: sbom
 sbom: $(VENV)/.synced ## List all components, Python's and Rust's, in target/sbom.json.
 	python scripts/generate_sbom.py
@@ -184,6 +188,10 @@ bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts agains
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
 	python benchmarks/jobs.py
+
+.PHONY: bench-ledger
+bench-ledger: $(VENV)/.built ## Measure the audit of a million accounts against the same sums by SQLite.
+	python benchmarks/ledger.py
 
 .PHONY: edge-config
 edge-config: $(VENV)/.built ## Render envoy/ for production.

@@ -27,11 +27,13 @@ class Acknowledgement:
     status: int
 
 
-def start(folder: Path, seed: int, *arguments: str, output: Path) -> subprocess.Popen[bytes]:
-    """Starts a trader and waits until it trades."""
+def start(
+    folder: Path, seed: int, *arguments: str, output: Path, program: Path = TRADER
+) -> subprocess.Popen[bytes]:
+    """Starts a trader, or another program like it, and waits until it trades."""
     with output.open("wb") as lines:
         process = subprocess.Popen(
-            [sys.executable, str(TRADER), str(folder), str(seed), *arguments],
+            [sys.executable, str(program), str(folder), str(seed), *arguments],
             stdout=lines,
             stderr=subprocess.STDOUT,
         )

@@ -7,13 +7,15 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-from farmgate.db.schema import Ulid, UtcTime, metadata
+from farmgate.db.schema import BigKey, Ulid, UtcTime, metadata
 
 public_announcements: Final = Table(
     "public_announcements",
@@ -46,4 +48,30 @@ approvals: Final = Table(
     Column("approved_by", Ulid, nullable=True),
     UniqueConstraint("kind", "resource", "requested_at"),
     Index(None, "kind", "resource"),
+)
+
+# Reports that operators and auditors asked for, with their files for a month.
+reports: Final = Table(
+    "reports",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    # Numbers of the API's enums.
+    Column("kind", SmallInteger, nullable=False),
+    Column("format", SmallInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("from_date", String(10), nullable=False),
+    Column("to_date", String(10), nullable=False),
+    Column("symbol", String(32), nullable=False),
+    Column("size_bytes", BigKey, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("failure", String(200), nullable=False),
+    Column("requested_by", Ulid, nullable=False),
+    Column("content", LargeBinary, nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    CheckConstraint(
+        "state IN ('QUEUED', 'RUNNING', 'READY', 'FAILED', 'EXPIRED')", name="state_is_known"
+    ),
+    Index(None, "kind", "id"),
+    Index(None, "state", "expires_at"),
 )

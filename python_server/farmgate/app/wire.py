@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from farmgate.app.application import Application, assemble
 from farmgate.app.foundation import open_base
+from farmgate.app.parts import accounts as leaving
 from farmgate.app.parts import (
     admin,
     ai,
@@ -17,6 +18,7 @@ from farmgate.app.parts import (
     contracts,
     core,
     jobs,
+    ledger,
     market,
     notifications,
     proofs,
@@ -72,6 +74,8 @@ def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
         users.part(base, people),
         auth.part(base, accounts or levels, people.wallets),
         trading.part(base, matching, history, history_database, people),
+        leaving.part(base, matching, history_database, contracts.open_count),
+        ledger.part(base, matching, history),
         statements.part(base, matching, history, people.members, contracts.open_count),
         market.part(base, matching, history, history_database),
         users.goods(base, matching, market.unit_of),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import ai, jobs, market, statements
+from farmgate.app.parts import accounts, admin, ai, jobs, market, statements
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.prices import forecast_prices
 from farmgate.app.parts.trading import open_history
@@ -26,7 +26,14 @@ def parts(base: Base) -> list[Part]:
     """
     _, history = open_history(base)
     prices = forecast_prices(base.database, history)
-    return [jobs.work(base), market.work(base), ai.work(base, prices), statements.work()]
+    return [
+        jobs.work(base),
+        market.work(base),
+        ai.work(base, prices),
+        statements.work(),
+        accounts.work(base, history),
+        admin.work(),
+    ]
 
 
 def run(settings: Settings) -> None:

@@ -29,7 +29,7 @@ from farmgate.contracts.amending import (
     unpacked,
     wallet_of,
 )
-from farmgate.contracts.negotiation import check_limit, eligible
+from farmgate.contracts.negotiation import check_farm, check_limit, eligible
 from farmgate.contracts.prices import Prices, open_legs, priced, worth
 from farmgate.contracts.signing import Signed, judge
 from farmgate.contracts.steps import SYSTEM, Actor, Steps, other
@@ -109,6 +109,9 @@ class Amendments:
         now = self._steps.clock.now()
         sign_by = _sign_by(connection, now, proposal.sign_by)
         stated = amended_terms(connection, contract, proposal)
+        if stated.origin_farm_id != contract.origin_farm_id:
+            seller_id = contract.seller_id
+            check_farm(connection, self._steps.users, stated.origin_farm_id, seller_id)
         wanted = as_amended(contract, stated, sign_by)
         if proposal.kind == amendments_pb2.AMENDMENT_KIND_ASSIGNMENT:
             wanted = self._assigned(connection, wanted, party, proposal.new_party_id)

@@ -28,7 +28,7 @@ from farmgate.db.engine import Database
 from farmgate.errors import DomainError, invalid
 from farmgate.market import store as market
 from farmgate.ports.unixfs import cid_of
-from farmgate.users.facade import User
+from farmgate.users.facade import User, Users
 
 M = TypeVar("M", bound=Serializable)
 _TRADING_ROLES = frozenset({"FARMER", "TRADER", "COOP_MANAGER"})
@@ -91,9 +91,9 @@ class Negotiation:
                 stated.MergeFrom(self._steps.found(connection, new.copy_of, actor).message())
                 stated.ClearField("sign_by")
             stated.MergeFrom(new.terms)
-            self._check(connection, stated)
             parties = (actor.user_id, new.counterparty_id)
             seller, buyer = parties if new.party == SELLER else parties[::-1]
+            self._check(connection, stated, seller)
             contract = Contract(
                 id=self._steps.ids.ulid(), number=store.next_number(connection), version=1,
                 revision=1, state=DRAFT, template_code=new.template_code, seller_id=seller,
@@ -209,7 +209,7 @@ class Negotiation:
             raise invalid("update_mask", "must name terms, such as price.fixed_price")
         stated = contract.message()
         mask.MergeMessage(wanted, stated, replace_message_field=True, replace_repeated_field=True)
-        self._check(connection, stated)
+        self._check(connection, stated, contract.seller_id)
         is_counter = contract.state == PENDING
         return self._steps.step(
             connection, contract, "contract.countered" if is_counter else "contract.updated", actor,
@@ -235,7 +235,7 @@ class Negotiation:
             stated.tolerance_pct = f"{values.decimal('contracts.tolerance_pct'):f}"
         if lacking := terms.missing(stated):
             raise DomainError("CONTRACT_INCOMPLETE", fields=", ".join(lacking))
-        self._check(connection, stated)
+        self._check(connection, stated, contract.seller_id)
         seller = self._check_counterparty(connection, contract.seller_id)
         buyer = self._check_counterparty(connection, contract.buyer_id)
         for user, name in ((seller, "seller"), (buyer, "buyer")):
@@ -271,14 +271,27 @@ class Negotiation:
             seller_deposit_minor=deposit(notional, seller_pct),
         )  # fmt: skip
 
-    def _check(self, connection: Connection, stated: Terms) -> None:
+    def _check(self, connection: Connection, stated: Terms, seller_id: str) -> None:
         terms.check(stated)
         code = stated.commodity_code
         if code and market.commodity(connection, code) is None:
             raise DomainError("NOT_FOUND", resource="commodity", id=code)
+        check_farm(connection, self._steps.users, stated.origin_farm_id, seller_id)
 
     def _check_counterparty(self, connection: Connection, user_id: str) -> User:
         return eligible(self._steps.users.by_id(connection, user_id))
+
+
+def check_farm(connection: Connection, users: Users, farm_id: str, seller_id: str) -> None:
+    """Checks that a seller may promise what a farm grows.
+
+    Else anybody could bind somebody else's farm, and see whether there is one.
+
+    Raises:
+        DomainError: NOT_FOUND.
+    """
+    if farm_id and not users.may_promise(connection, seller_id, farm_id):
+        raise DomainError("NOT_FOUND", resource="farm", id=farm_id)
 
 
 def eligible(user: User | None) -> User:

@@ -82,6 +82,7 @@ KEYS: Final[dict[str, Key]] = {
     "contracts.dispute_days": Key(INT, "10", "Business days after its issue in which a statement may be disputed.", 1, 60),
     "contracts.market_difference": Key(ENUM, "ONE_WAY", "Whether a default pays the market difference one way or both, when the terms do not say.", options=("ONE_WAY", "TWO_WAY")),
     "contracts.grace_days": Key(INT, "5", "Days after the window in which deliveries are still taken.", 0, 60),
+    "users.erase_after_d": Key(INT, "14", "Days from the closing of an account until its owner is forgotten.", 0, 365),
     "chain.required": Key(BOOL, "true", "Whether a contract waits for the chain before it is in force."),
     "ai.retrain_days": Key(INT, "7", "Days between two trainings of the models that forecast.", 1, 365),
     "ui.banner": Key(STRING, "", "A line that the web frontend shows to everybody.", 0, 500),

@@ -125,6 +125,7 @@ KINDS: Final[dict[str, Kind]] = {
     "system.announcement": Kind(INFO, "{title}", "{body}", "ie"),
     "webhook.disabled": Kind(WARN, "Webhook disabled", "The webhook to {url} failed too long and was disabled.", "ie"),
     "admin.chain_stalled": Kind(CRITICAL, "Chain operation stalled", "Operation {operation_id} has waited for an hour.", "ie", is_urgent=True),
+    "admin.ledger_imbalance": Kind(CRITICAL, "The ledger is wrong: {about}", "The audit of the ledger found that {words}. Halt trading in {about} until it is explained.", "ie", is_urgent=True),
     "admin.trade_review": Kind(WARN, "Review of trade {trade_id}", "A party of trade {trade_id} in {symbol} asks for its review: {reason}", "ie"),
     "admin.kyc_queue": Kind(INFO, "KYC case waiting", "A case for level {level} waits for review.", "i"),
     "admin.config_changed": Kind(WARN, "{key} changed", "{key} is now {value}: {reason}", "ie"),

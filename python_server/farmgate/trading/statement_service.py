@@ -23,6 +23,8 @@ from farmgate.trading.statements import Statement, Statements
 from farmgate.users.messages import timestamp as moment
 
 _JSON: Final = statements_pb2.STATEMENT_FORMAT_JSON
+_PDF: Final = statements_pb2.STATEMENT_FORMAT_PDF
+_CHUNK_BYTES: Final = 64 * 1024
 _COLUMNS: Final = ("post_time", "kind", "asset", "amount", "balance", "reference")
 
 
@@ -106,6 +108,12 @@ class StatementServicer(Servicer):
         if request.format == _JSON:
             async for text in self._statements.texts(place, account_id):
                 yield HttpBody(content_type="application/json", data=text.encode())
+            return
+        if request.format == _PDF:
+            data = await self._statements.pages(place, account_id)
+            for start in range(0, len(data), _CHUNK_BYTES):
+                part = data[start : start + _CHUNK_BYTES]
+                yield HttpBody(content_type="application/pdf", data=part)
             return
         kind, rows = "text/csv; charset=utf-8", [_COLUMNS]
         async for page in self._statements.table(place, account_id):

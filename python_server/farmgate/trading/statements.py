@@ -1,9 +1,10 @@
 """Statements of account: drawn up of history, hashed, and kept once their period is over."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -11,9 +12,11 @@ from sqlalchemy import Connection
 from farmgate.api.users.v1 import users_pb2
 from farmgate.db.engine import Database
 from farmgate.db.outbox import Announcement, announce
-from farmgate.errors import DomainError
+from farmgate.errors import DomainError, invalid
 from farmgate.jobs.kinds import ACCOUNTS, Kind, Run, Schedule
+from farmgate.ports import documents
 from farmgate.ports.clock import Clock
+from farmgate.ports.documents import Column, Sheet
 from farmgate.ports.matching import Matching
 from farmgate.trading import rules, statement_rules
 from farmgate.trading import statement_store as store
@@ -157,6 +160,17 @@ class Statements:
                 for one in lines
             ]  # fmt: skip
         yield list(rows(place, account_id, drawn.balances, is_opening=False))
+
+    async def pages(self, place: Place, account_id: str) -> bytes:
+        """Returns a statement as a PDF, which is the same every time.
+
+        Raises:
+            DomainError: NOT_FOUND, or INVALID_ARGUMENT for more lines than pages are good for.
+        """
+        statement = await self.get(place, account_id)
+        if statement.line_count > _LINES_MAX:
+            raise invalid("format", f"must be another one for more than {_LINES_MAX} lines")
+        return await asyncio.to_thread(documents.pdf_bytes, _sheet(statement))
 
     async def issue(self, _run: Run) -> None:
         """Draws up what is over and not drawn up yet; done again it does nothing."""
@@ -335,6 +349,33 @@ def _statement(kept: Kept, account_id: str) -> Statement:
         place, account_id, [AssetLine(*one) for one in kept.balances], kept.line_count,
         kept.trade_count, kept.open_contract_count, kept.sha256, kept.created_at,
     )  # fmt: skip
+
+
+def _sheet(statement: Statement) -> Sheet:
+    place = statement.place
+    facts = [
+        ("Statement", place.id),
+        ("Account", statement.account_id),
+        ("Period", f"{place.start} to {place.end}, {PERIODS[place.period].lower()}"),
+        *(
+            (one.asset, f"{one.opening} at the start, {one.closing} at the end, {one.fees} fees")
+            for one in statement.balances
+        ),
+        ("Trades", str(statement.trade_count)),
+        ("SHA-256 of the JSON file", statement.sha256),
+    ]
+    columns = [
+        Column("time"), Column("kind"), Column("asset"), Column("amount", is_number=True),
+        Column("balance", is_number=True), Column("reference", is_number=True),
+    ]  # fmt: skip
+    rows = [
+        (statement_rules.moment(line.post_time_ns)[:19], line.kind, line.asset, line.amount,
+         line.balance, line.reference)
+        for line in statement.lines
+    ]  # fmt: skip
+    # Dated by what it covers and not by when it was asked for: its bytes are the same each time.
+    dated = datetime(place.end.year, place.end.month, place.end.day, tzinfo=UTC)
+    return Sheet("Statement of account", facts, columns, rows, dated)
 
 
 def _decimal(asset: str, minor: int) -> str:

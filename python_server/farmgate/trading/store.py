@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, union_all
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, union_all
 
 from farmgate.trading.tables import (
     KIND_BLOCK,
@@ -17,6 +17,8 @@ from farmgate.trading.tables import (
 )
 
 SHARD: Final = 1
+# Numbers of the kinds of movement that have no other side: deposit, withdrawal.
+_FROM_OUTSIDE: Final = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +144,23 @@ def ledger_page(
         )
     query = query.order_by(entry.sequence.desc(), entry.position.desc()).limit(limit)
     return list(transaction.execute(query))
+
+
+def unbalanced(transaction: Connection, *, after: int, through: int) -> list[tuple[int, int]]:
+    """Returns commands within a span, with assets, whose movements do not add up to nothing.
+
+    What came from outside or went there is left out: it has no other side.
+    """
+    entry = ledger_entries.c
+    query = (
+        select(entry.sequence, entry.asset)
+        .where(
+            entry.sequence > after,
+            entry.sequence <= through,
+            entry.kind.not_in(_FROM_OUTSIDE),
+        )
+        .group_by(entry.sequence, entry.asset)
+        .having(func.sum(entry.total_change) != 0)
+        .order_by(entry.sequence)
+    )
+    return [(row.sequence, row.asset) for row in transaction.execute(query)]

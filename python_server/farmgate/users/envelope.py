@@ -33,6 +33,10 @@ class Envelope:
         """Returns a form, encrypted under the installation's key."""
         return self._seal(self._wrapper, data, name)
 
+    def open_form(self, data: bytes, name: str) -> bytes:
+        """Returns a form that `shut_form` encrypted."""
+        return self._unseal(self._wrapper, data, name)
+
     @staticmethod
     def _seal(cipher: AESGCM, data: bytes, name: str) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from farmgate.errors import DomainError
 from farmgate.ports.wallets import checksummed
-from farmgate.users import rules, store, wallet_store
+from farmgate.users import farm_store, rules, store, wallet_store
 from farmgate.users.kyc_rules import Allowance
 from farmgate.users.logic import Profiles
+from farmgate.users.reach import Reach
 from farmgate.users.store import AccountLevel, Profile, User, UserFilter
 from farmgate.users.wallets import Challenge, Wallets
 
@@ -151,6 +152,13 @@ class Users:
     def account_numbers(connection: Connection) -> list[int]:
         """Returns the numbers of all trading accounts in the matching core."""
         return store.account_numbers(connection)
+
+    @staticmethod
+    def may_promise(connection: Connection, seller_id: str, farm_id: str) -> bool:
+        """Returns whether a farm is a seller's own, or a member's of what the seller manages."""
+        farm = farm_store.farm(connection, farm_id)
+        reach = Reach(seller_id, manages=seller_id)
+        return farm is not None and reach.covers(connection, farm.owner_id)
 
     @staticmethod
     def ids_of_role(connection: Connection, role: str) -> list[str]:

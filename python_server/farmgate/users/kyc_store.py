@@ -75,6 +75,12 @@ def newest_case(connection: Connection, user_id: str) -> Case | None:
     return None if row is None else _complete(connection, row)
 
 
+def cases_of(connection: Connection, user_id: str) -> list[Case]:
+    """Returns all cases of a user, the oldest first."""
+    query = select(kyc_cases).where(kyc_cases.c.user_id == user_id).order_by(kyc_cases.c.id)
+    return [_complete(connection, row) for row in connection.execute(query).all()]
+
+
 def case_page(
     connection: Connection, *, statuses: Collection[str], assigned_to: str, level: int, after: str,
     limit: int,

@@ -287,3 +287,32 @@ def _invitations(connection: Connection, wanted: Any, *, limit: int) -> list[Inv
 def _member(row: Row[Any]) -> Member:
     values = {name: getattr(row, name) for name in _MEMBER}
     return Member(**values, display_name=row.display_name)
+
+
+def is_last_manager(connection: Connection, user_id: str) -> bool:
+    """Returns whether an organisation has nobody but a user to manage it."""
+    own, other = memberships.alias("own"), memberships.alias("other")
+    others = (
+        select(literal(1))
+        .where(
+            other.c.organization_id == own.c.organization_id,
+            other.c.user_id != user_id,
+            other.c.role == "MANAGER",
+            other.c.status == "ACTIVE",
+        )
+        .exists()
+    )
+    query = select(literal(1)).where(
+        own.c.user_id == user_id, own.c.role == "MANAGER", own.c.status == "ACTIVE", ~others
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def leave_all(connection: Connection, user_id: str) -> None:
+    """Ends a user's memberships."""
+    table = memberships.c
+    connection.execute(
+        update(memberships)
+        .where(table.user_id == user_id, table.status == "ACTIVE")
+        .values(status="LEFT", version=table.version + 1)
+    )

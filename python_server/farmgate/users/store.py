@@ -124,7 +124,7 @@ def insert_user(connection: Connection, user: User) -> bool:
 
 
 def user_by_id(connection: Connection, user_id: str) -> User | None:
-    """Returns the user, or None when there is none or it was deleted."""
+    """Returns the user, also one who was forgotten, or None when there is none."""
     return _user(connection.execute(_users().where(users.c.id == user_id)).first())
 
 
@@ -225,10 +225,8 @@ def update_profile(
 
 
 def _users() -> Select[tuple[object, ...]]:
-    return (
-        select(users, accounts.c.id.label("account_id"), accounts.c.engine_number)
-        .select_from(users.outerjoin(accounts, accounts.c.user_id == users.c.id))
-        .where(users.c.deleted_at.is_(None))
+    return select(users, accounts.c.id.label("account_id"), accounts.c.engine_number).select_from(
+        users.outerjoin(accounts, accounts.c.user_id == users.c.id)
     )
 
 
@@ -264,6 +262,17 @@ def set_status(connection: Connection, user_id: str, status: str, *, expected_ve
         update(users)
         .where(users.c.id == user_id, users.c.version == expected_version)
         .values(status=status, version=users.c.version + 1)
+        .returning(users.c.id)
+    ).first()
+    return changed is not None
+
+
+def set_deleted(connection: Connection, user_id: str, at: datetime) -> bool:
+    """Stores that a user was forgotten. Returns False when that was done before."""
+    changed = connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.deleted_at.is_(None))
+        .values(deleted_at=at, version=users.c.version + 1)
         .returning(users.c.id)
     ).first()
     return changed is not None

@@ -273,3 +273,23 @@ warehouse_receipts: Final = Table(
     Index(None, "asset", "status"),
     Index(None, "booking"),
 )
+
+data_exports: Final = Table(
+    "data_exports",
+    metadata,
+    Column("id", Ulid, primary_key=True),
+    Column("user_id", Ulid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("size_bytes", BigKey, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # The archive's own key, wrapped by the installation's, and the archive; NULL until it is made
+    # and once its time is over.
+    Column("wrapped_key", LargeBinary, nullable=True),
+    Column("content", LargeBinary, nullable=True),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    CheckConstraint(
+        "state IN ('QUEUED', 'RUNNING', 'READY', 'FAILED', 'EXPIRED')", name="state_is_known"
+    ),
+    Index(None, "state", "expires_at"),
+)

@@ -11,7 +11,7 @@ from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import users_pb2
 from farmgate.app import wire
-from farmgate.app.parts import auth, core, statements, trading, users
+from farmgate.app.parts import accounts, admin, auth, core, statements, trading, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings
 from farmgate.ports.clock import Clock
@@ -37,6 +37,7 @@ class Hall:
         self.funds = parts["funds"]
         self.receipts = parts["receipts"]
         self.history = parts["database"]
+        self.bound = parts["bound"]
 
     async def person(self, level: int = 2, role: int = types_pb2.ROLE_FARMER) -> SignedIn:
         """Registers somebody of a level."""
@@ -112,7 +113,9 @@ def _unit_of(_connection: Connection, commodity: str) -> str:
 @asynccontextmanager
 async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hall]:
     """Runs a hall for the length of a block."""
-    found: dict[str, Any] = {}
+    # Users with an open contract, once for each.
+    bound: list[str] = []
+    found: dict[str, Any] = {"bound": bound}
 
     def parts(base: Base) -> Sequence[Part]:
         matching = core.open_matching(base.settings)
@@ -131,6 +134,8 @@ async def opened(settings: Settings, clock: Clock | None = None) -> AsyncIterato
             trading.part(base, matching, history, database, people),
             users.goods(base, matching, _unit_of),
             statements.part(base, matching, history, people.members, lambda _tx, _user: 0),
+            admin.part(base, matching, history, [], levels.run),
+            accounts.part(base, matching, database, lambda _tx, user_id: bound.count(user_id)),
         ]
 
     async with running(wire.build(settings, clock=clock, parts=parts)) as api:

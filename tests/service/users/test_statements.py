@@ -4,23 +4,20 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from sqlalchemy import select, update
 
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
 from farmgate.api.users.v1 import statements_pb2, statements_pb2_grpc, users_pb2
-from farmgate.app.settings import Settings
 from farmgate.db.outbox import outbox
 from farmgate.ports.clock import FakeClock
 from farmgate.trading.statement_rules import place_of
 from farmgate.trading.tables import account_statements, ledger_entries
-from service.users.hall import CORN, FORWARD, Hall, opened
+from service.users.hall import CORN, FORWARD, Hall
 from service.users.test_receipts import Store
 from support import SignedIn, refused
 
@@ -28,19 +25,8 @@ SELL, BUY = types_pb2.SIDE_SELL, types_pb2.SIDE_BUY
 DAILY = statements_pb2.STATEMENT_PERIOD_DAILY
 MONTHLY = statements_pb2.STATEMENT_PERIOD_MONTHLY
 USD_MINOR, BU_MINOR = 10_000, 1_000
+_PDF = statements_pb2.STATEMENT_FORMAT_PDF
 DAY_NS = 86_400 * 10**9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    """The core tells the machine's time, so the day is the machine's."""
-    return FakeClock(datetime.now(UTC))
-
-
-@pytest.fixture
-async def books(make_settings: Callable[..., Settings], clock: FakeClock) -> AsyncIterator[Hall]:
-    async with opened(make_settings(jobs_in_process=True), clock) as found:
-        yield found
 
 
 def stub(hall: Hall) -> Any:
@@ -158,6 +144,9 @@ async def test_a_farmer_reads_on_the_statement_what_was_sold(books: Hall) -> Non
     assert statement.sha256 == recomputed(statement)
     text = await file_of(hall, farmer, statement.statement_id, statements_pb2.STATEMENT_FORMAT_JSON)
     assert hashlib.sha256(text).hexdigest() == statement.sha256
+    pages = [await file_of(hall, farmer, statement.statement_id, _PDF) for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert pages[0].startswith(b"%PDF-")
     table = await file_of(hall, farmer, statement.statement_id, 0)
     rows = list(csv.DictReader(io.StringIO(table.decode())))
     assert [row["kind"] for row in rows[:2]] == ["OPENING", "OPENING"]
@@ -217,7 +206,9 @@ async def kept(hall: Hall) -> list[Any]:
     )
 
 
-async def test_statements_are_drawn_up_when_the_day_is_over(books: Hall, clock: FakeClock) -> None:
+async def test_statements_are_drawn_up_when_the_day_is_over(
+    books: Hall, real_clock: FakeClock
+) -> None:
     """USR-063, USR-064: each period once, each opening where the one before closed."""
     hall = books
     seller, buyer = await hall.person(), await hall.person()
@@ -233,7 +224,7 @@ async def test_statements_are_drawn_up_when_the_day_is_over(books: Hall, clock: 
         )
     )
     await hall.fund(buyer, "USD", 500 * USD_MINOR, "second day")
-    await later(hall, clock, 0)
+    await later(hall, real_clock, 0)
     buyer = await hall.again(buyer)
     final = [one for one in await listed(hall, buyer, page_size=1) if one.is_final]
     days = [one for one in final if one.period == DAILY]
@@ -244,10 +235,10 @@ async def test_statements_are_drawn_up_when_the_day_is_over(books: Hall, clock: 
     for one in final:
         statement = await shown(hall, buyer, one.statement_id)
         assert one.sha256 == statement.sha256 == recomputed(statement)
-        assert statement.create_time.ToDatetime(UTC) == clock.now()
+        assert statement.create_time.ToDatetime(UTC) == real_clock.now()
         adds_up(statement)
     rows = await kept(hall)
-    await later(hall, clock, 0)
+    await later(hall, real_clock, 0)
     assert await kept(hall) == rows, "Done again it does nothing."
     told = await hall.api.application.base.database.read(
         lambda tx: tx.execute(select(outbox).where(outbox.c.type == "trade.confirmation")).all()
@@ -256,12 +247,12 @@ async def test_statements_are_drawn_up_when_the_day_is_over(books: Hall, clock: 
     assert len(told) == 2
 
 
-async def test_a_changed_movement_does_not_go_unseen(books: Hall, clock: FakeClock) -> None:
+async def test_a_changed_movement_does_not_go_unseen(books: Hall, real_clock: FakeClock) -> None:
     """USR-065: history that no longer gives the hash is no statement."""
     hall = books
     person = await hall.person()
     await hall.fund(person, "USD", 77 * USD_MINOR)
-    await later(hall, clock)
+    await later(hall, real_clock)
     person = await hall.again(person)
     one = next(one for one in await listed(hall, person, period=DAILY) if one.is_final)
     await shown(hall, person, one.statement_id)
@@ -317,7 +308,7 @@ async def test_statements_are_their_owners(books: Hall) -> None:
     assert refusal.reason == "PAGE_TOKEN_INVALID"
 
 
-async def test_a_day_of_trades_is_confirmed(books: Hall, clock: FakeClock) -> None:
+async def test_a_day_of_trades_is_confirmed(books: Hall, real_clock: FakeClock) -> None:
     """USR-067."""
     hall = books
     seller, buyer = await hall.person(), await hall.person()
@@ -332,7 +323,7 @@ async def test_a_day_of_trades_is_confirmed(books: Hall, clock: FakeClock) -> No
         reply = await stub(hall).GetTradeConfirmation(request, metadata=who.metadata)
         return reply.confirmation
 
-    today = clock.now().date()
+    today = real_clock.now().date()
     found = await confirmed(buyer, today.isoformat())
     # 5 lots of 100 bu at 4.5 are 2,250; 2.5 basis points of 900 and of 1,350 are the fees.
     total = found.totals[0]

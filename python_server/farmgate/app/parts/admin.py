@@ -12,6 +12,8 @@ from farmgate.admin.instrument_service import InstrumentServicer
 from farmgate.admin.operations import Operations
 from farmgate.admin.operations_service import OperationsServicer
 from farmgate.admin.people import People
+from farmgate.admin.report_service import ReportServicer
+from farmgate.admin.reports import MAKE, PURGE, PURGE_SCHEDULE, Reports
 from farmgate.admin.service import AdminServicer, AuditServicer, ConfigServicer
 from farmgate.admin.settlements import Settlements
 from farmgate.admin.statistics import Counter, Statistics
@@ -19,6 +21,7 @@ from farmgate.admin.trade_controls import TradeControls
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.notifications import operators_feed
 from farmgate.app.revoking import Revoking
+from farmgate.jobs.kinds import Job
 from farmgate.market.facade import DayLimits, Listings
 from farmgate.notifications.operator_events import OperatorEvents
 from farmgate.ports.matching import Matching
@@ -67,6 +70,7 @@ def part(
     trades = TradeControls(changes, database, users, clock, ids)
     people = People(database, users, matching, clock, revoke)
     statistics = Statistics(database, history, matching, users, clock, counters)
+    reports = Reports(database, history, matching, clock, ids, base.jobs)
     feed = operators_feed(base)
     return Part(
         servicers=[
@@ -83,6 +87,14 @@ def part(
             OperationsServicer(
                 Operations(database, clock), Caching(base.caches, database), base.pager
             ),
+            ReportServicer(reports, base.pager),
         ],
         components=[feed],
+        jobs=[Job(MAKE, reports.make), Job(PURGE, reports.purge)],
+        schedules=work().schedules,
     )
+
+
+def work() -> Part:
+    """Returns when old reports are deleted, for the process that keeps schedules."""
+    return Part(schedules=[PURGE_SCHEDULE])

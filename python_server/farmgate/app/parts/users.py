@@ -48,14 +48,18 @@ class Opened:
 def open_users(base: Base) -> Opened:
     """Returns wallets, farms, KYC and who manages whom."""
     origins = base.settings.web_origins
-    derivation = HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=b"farmgate kyc")
-    envelope = Envelope(derivation.derive(base.secrets.key))
     return Opened(
         Wallets(origins[0] if origins else _ORIGIN, base.settings.chain_id),
         Farms(base.database, base.clock, base.ids),
-        Kyc(base.database, envelope, base.clock, base.ids),
+        Kyc(base.database, envelope_of(base), base.clock, base.ids),
         Members(base.database),
     )
+
+
+def envelope_of(base: Base) -> Envelope:
+    """Returns what encrypts documents and archives."""
+    derivation = HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=b"farmgate kyc")
+    return Envelope(derivation.derive(base.secrets.key))
 
 
 def part(base: Base, opened: Opened | None = None) -> Part:

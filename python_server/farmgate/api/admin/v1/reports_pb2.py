@@ -30,7 +30,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#farmgate/api/admin/v1/reports.proto\x12\x15\x66\x61rmgate.api.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%farmgate/api/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x03\n\x06Report\x12\x11\n\treport_id\x18\x01 \x01(\t\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.farmgate.api.admin.v1.ReportKind\x12\x33\n\x06\x66ormat\x18\x03 \x01(\x0e\x32#.farmgate.api.admin.v1.ReportFormat\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".farmgate.api.admin.v1.ReportState\x12\x11\n\tfrom_date\x18\x05 \x01(\t\x12\x0f\n\x07to_date\x18\x06 \x01(\t\x12\x0e\n\x06symbol\x18\x07 \x01(\t\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12\x0e\n\x06sha256\x18\t \x01(\t\x12\x14\n\x0crequested_by\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x02\n\x13\x43reateReportRequest\x12?\n\x04kind\x18\x01 \x01(\x0e\x32!.farmgate.api.admin.v1.ReportKindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x06\x66ormat\x18\x02 \x01(\x0e\x32#.farmgate.api.admin.v1.ReportFormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x31\n\tfrom_date\x18\x03 \x01(\tB\x1e\xe2\x41\x01\x02\xbaH\x17r\x15\x32\x13^\\d{4}-\\d{2}-\\d{2}$\x12/\n\x07to_date\x18\x04 \x01(\tB\x1e\xe2\x41\x01\x02\xbaH\x17r\x15\x32\x13^\\d{4}-\\d{2}-\\d{2}$\x12\x17\n\x06symbol\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18 \"E\n\x14\x43reateReportResponse\x12-\n\x06report\x18\x01 \x01(\x0b\x32\x1d.farmgate.api.admin.v1.Report\"\x8c\x01\n\x12ListReportsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x39\n\x04kind\x18\x03 \x01(\x0e\x32!.farmgate.api.admin.v1.ReportKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\"^\n\x13ListReportsResponse\x12.\n\x07reports\x18\x01 \x03(\x0b\x32\x1d.farmgate.api.admin.v1.Report\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x10GetReportRequest\x12\x36\n\treport_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$\"B\n\x11GetReportResponse\x12-\n\x06report\x18\x01 \x01(\x0b\x32\x1d.farmgate.api.admin.v1.Report\"O\n\x15\x44ownloadReportRequest\x12\x36\n\treport_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$*\xa7\x01\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_KIND_VOLUMES\x10\x01\x12\x19\n\x15REPORT_KIND_POSITIONS\x10\x02\x12\x14\n\x10REPORT_KIND_FEES\x10\x03\x12\x13\n\x0fREPORT_KIND_KYC\x10\x04\x12\x1d\n\x19REPORT_KIND_LARGE_TRADERS\x10\x05*s\n\x0cReportFormat\x12\x1d\n\x19REPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11REPORT_FORMAT_CSV\x10\x01\x12\x16\n\x12REPORT_FORMAT_JSON\x10\x02\x12\x15\n\x11REPORT_FORMAT_PDF\x10\x03*\xa9\x01\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_STATE_QUEUED\x10\x01\x12\x18\n\x14REPORT_STATE_RUNNING\x10\x02\x12\x16\n\x12REPORT_STATE_READY\x10\x03\x12\x17\n\x13REPORT_STATE_FAILED\x10\x04\x12\x18\n\x14REPORT_STATE_EXPIRED\x10\x05\x32\xec\x04\n\rReportService\x12\x98\x01\n\x0c\x43reateReport\x12*.farmgate.api.admin.v1.CreateReportRequest\x1a+.farmgate.api.admin.v1.CreateReportResponse\"/\x8a\xb5\x18\x0f\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min8\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/admin/reports:\x01*\x12\x90\x01\n\x0bListReports\x12).farmgate.api.admin.v1.ListReportsRequest\x1a*.farmgate.api.admin.v1.ListReportsResponse\"*\x8a\xb5\x18\r\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/admin/reports\x12\x96\x01\n\tGetReport\x12\'.farmgate.api.admin.v1.GetReportRequest\x1a(.farmgate.api.admin.v1.GetReportResponse\"6\x8a\xb5\x18\r\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/admin/reports/{report_id}\x12\x93\x01\n\x0e\x44ownloadReport\x12,.farmgate.api.admin.v1.DownloadReportRequest\x1a\x14.google.api.HttpBody\";\x8a\xb5\x18\r\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min\x82\xd3\xe4\x93\x02$\x12\"/v1/admin/reports/{report_id}/file0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#farmgate/api/admin/v1/reports.proto\x12\x15\x66\x61rmgate.api.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%farmgate/api/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x03\n\x06Report\x12\x11\n\treport_id\x18\x01 \x01(\t\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.farmgate.api.admin.v1.ReportKind\x12\x33\n\x06\x66ormat\x18\x03 \x01(\x0e\x32#.farmgate.api.admin.v1.ReportFormat\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".farmgate.api.admin.v1.ReportState\x12\x11\n\tfrom_date\x18\x05 \x01(\t\x12\x0f\n\x07to_date\x18\x06 \x01(\t\x12\x0e\n\x06symbol\x18\x07 \x01(\t\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12\x0e\n\x06sha256\x18\t \x01(\t\x12\x14\n\x0crequested_by\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x66\x61ilure\x18\r \x01(\t\"\x92\x02\n\x13\x43reateReportRequest\x12?\n\x04kind\x18\x01 \x01(\x0e\x32!.farmgate.api.admin.v1.ReportKindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x06\x66ormat\x18\x02 \x01(\x0e\x32#.farmgate.api.admin.v1.ReportFormatB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x31\n\tfrom_date\x18\x03 \x01(\tB\x1e\xe2\x41\x01\x02\xbaH\x17r\x15\x32\x13^\\d{4}-\\d{2}-\\d{2}$\x12/\n\x07to_date\x18\x04 \x01(\tB\x1e\xe2\x41\x01\x02\xbaH\x17r\x15\x32\x13^\\d{4}-\\d{2}-\\d{2}$\x12\x17\n\x06symbol\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18 \"E\n\x14\x43reateReportResponse\x12-\n\x06report\x18\x01 \x01(\x0b\x32\x1d.farmgate.api.admin.v1.Report\"\x8c\x01\n\x12ListReportsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x39\n\x04kind\x18\x03 \x01(\x0e\x32!.farmgate.api.admin.v1.ReportKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\"^\n\x13ListReportsResponse\x12.\n\x07reports\x18\x01 \x03(\x0b\x32\x1d.farmgate.api.admin.v1.Report\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x10GetReportRequest\x12\x36\n\treport_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$\"B\n\x11GetReportResponse\x12-\n\x06report\x18\x01 \x01(\x0b\x32\x1d.farmgate.api.admin.v1.Report\"O\n\x15\x44ownloadReportRequest\x12\x36\n\treport_id\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[0-9A-HJKMNP-TV-Z]{26}$*\xa7\x01\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_KIND_VOLUMES\x10\x01\x12\x19\n\x15REPORT_KIND_POSITIONS\x10\x02\x12\x14\n\x10REPORT_KIND_FEES\x10\x03\x12\x13\n\x0fREPORT_KIND_KYC\x10\x04\x12\x1d\n\x19REPORT_KIND_LARGE_TRADERS\x10\x05*\x8b\x01\n\x0cReportFormat\x12\x1d\n\x19REPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11REPORT_FORMAT_CSV\x10\x01\x12\x16\n\x12REPORT_FORMAT_JSON\x10\x02\x12\x15\n\x11REPORT_FORMAT_PDF\x10\x03\x12\x16\n\x12REPORT_FORMAT_XLSX\x10\x04*\xa9\x01\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_STATE_QUEUED\x10\x01\x12\x18\n\x14REPORT_STATE_RUNNING\x10\x02\x12\x16\n\x12REPORT_STATE_READY\x10\x03\x12\x17\n\x13REPORT_STATE_FAILED\x10\x04\x12\x18\n\x14REPORT_STATE_EXPIRED\x10\x05\x32\xec\x04\n\rReportService\x12\x98\x01\n\x0c\x43reateReport\x12*.farmgate.api.admin.v1.CreateReportRequest\x1a+.farmgate.api.admin.v1.CreateReportResponse\"/\x8a\xb5\x18\x0f\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min8\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/admin/reports:\x01*\x12\x90\x01\n\x0bListReports\x12).farmgate.api.admin.v1.ListReportsRequest\x1a*.farmgate.api.admin.v1.ListReportsResponse\"*\x8a\xb5\x18\r\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/admin/reports\x12\x96\x01\n\tGetReport\x12\'.farmgate.api.admin.v1.GetReportRequest\x1a(.farmgate.api.admin.v1.GetReportResponse\"6\x8a\xb5\x18\r\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/admin/reports/{report_id}\x12\x93\x01\n\x0e\x44ownloadReport\x12,.farmgate.api.admin.v1.DownloadReportRequest\x1a\x14.google.api.HttpBody\";\x8a\xb5\x18\r\x08\x03\x12\x02\x05\x06\x32\x05\x61\x64min\x82\xd3\xe4\x93\x02$\x12\"/v1/admin/reports/{report_id}/file0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,28 +65,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTSERVICE'].methods_by_name['GetReport']._serialized_options = b'\212\265\030\r\010\003\022\002\005\0062\005admin\202\323\344\223\002\037\022\035/v1/admin/reports/{report_id}'
   _globals['_REPORTSERVICE'].methods_by_name['DownloadReport']._loaded_options = None
   _globals['_REPORTSERVICE'].methods_by_name['DownloadReport']._serialized_options = b'\212\265\030\r\010\003\022\002\005\0062\005admin\202\323\344\223\002$\022\"/v1/admin/reports/{report_id}/file'
-  _globals['_REPORTKIND']._serialized_start=1457
-  _globals['_REPORTKIND']._serialized_end=1624
-  _globals['_REPORTFORMAT']._serialized_start=1626
-  _globals['_REPORTFORMAT']._serialized_end=1741
-  _globals['_REPORTSTATE']._serialized_start=1744
-  _globals['_REPORTSTATE']._serialized_end=1913
+  _globals['_REPORTKIND']._serialized_start=1474
+  _globals['_REPORTKIND']._serialized_end=1641
+  _globals['_REPORTFORMAT']._serialized_start=1644
+  _globals['_REPORTFORMAT']._serialized_end=1783
+  _globals['_REPORTSTATE']._serialized_start=1786
+  _globals['_REPORTSTATE']._serialized_end=1955
   _globals['_REPORT']._serialized_start=254
-  _globals['_REPORT']._serialized_end=642
-  _globals['_CREATEREPORTREQUEST']._serialized_start=645
-  _globals['_CREATEREPORTREQUEST']._serialized_end=919
-  _globals['_CREATEREPORTRESPONSE']._serialized_start=921
-  _globals['_CREATEREPORTRESPONSE']._serialized_end=990
-  _globals['_LISTREPORTSREQUEST']._serialized_start=993
-  _globals['_LISTREPORTSREQUEST']._serialized_end=1133
-  _globals['_LISTREPORTSRESPONSE']._serialized_start=1135
-  _globals['_LISTREPORTSRESPONSE']._serialized_end=1229
-  _globals['_GETREPORTREQUEST']._serialized_start=1231
-  _globals['_GETREPORTREQUEST']._serialized_end=1305
-  _globals['_GETREPORTRESPONSE']._serialized_start=1307
-  _globals['_GETREPORTRESPONSE']._serialized_end=1373
-  _globals['_DOWNLOADREPORTREQUEST']._serialized_start=1375
-  _globals['_DOWNLOADREPORTREQUEST']._serialized_end=1454
-  _globals['_REPORTSERVICE']._serialized_start=1916
-  _globals['_REPORTSERVICE']._serialized_end=2536
+  _globals['_REPORT']._serialized_end=659
+  _globals['_CREATEREPORTREQUEST']._serialized_start=662
+  _globals['_CREATEREPORTREQUEST']._serialized_end=936
+  _globals['_CREATEREPORTRESPONSE']._serialized_start=938
+  _globals['_CREATEREPORTRESPONSE']._serialized_end=1007
+  _globals['_LISTREPORTSREQUEST']._serialized_start=1010
+  _globals['_LISTREPORTSREQUEST']._serialized_end=1150
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=1152
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=1246
+  _globals['_GETREPORTREQUEST']._serialized_start=1248
+  _globals['_GETREPORTREQUEST']._serialized_end=1322
+  _globals['_GETREPORTRESPONSE']._serialized_start=1324
+  _globals['_GETREPORTRESPONSE']._serialized_end=1390
+  _globals['_DOWNLOADREPORTREQUEST']._serialized_start=1392
+  _globals['_DOWNLOADREPORTREQUEST']._serialized_end=1471
+  _globals['_REPORTSERVICE']._serialized_start=1958
+  _globals['_REPORTSERVICE']._serialized_end=2578
 # @@protoc_insertion_point(module_scope)

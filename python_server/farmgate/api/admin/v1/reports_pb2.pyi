@@ -69,7 +69,9 @@ class _ReportFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportFo
     REPORT_FORMAT_JSON: _ReportFormat.ValueType  # 2
     """JSON."""
     REPORT_FORMAT_PDF: _ReportFormat.ValueType  # 3
-    """PDF."""
+    """PDF; at most 2,000 rows."""
+    REPORT_FORMAT_XLSX: _ReportFormat.ValueType  # 4
+    """Excel workbook."""
 
 class ReportFormat(_ReportFormat, metaclass=_ReportFormatEnumTypeWrapper):
     """Format of a report."""
@@ -81,7 +83,9 @@ REPORT_FORMAT_CSV: ReportFormat.ValueType  # 1
 REPORT_FORMAT_JSON: ReportFormat.ValueType  # 2
 """JSON."""
 REPORT_FORMAT_PDF: ReportFormat.ValueType  # 3
-"""PDF."""
+"""PDF; at most 2,000 rows."""
+REPORT_FORMAT_XLSX: ReportFormat.ValueType  # 4
+"""Excel workbook."""
 Global___ReportFormat: _TypeAlias = ReportFormat  # noqa: Y015
 
 class _ReportState:
@@ -138,6 +142,7 @@ class Report(_message.Message):
     REQUESTED_BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
     """Report ID."""
     kind: Global___ReportKind.ValueType
@@ -158,6 +163,8 @@ class Report(_message.Message):
     """SHA-256 as hexadecimal, once ready."""
     requested_by: _builtins.str
     """User who asked for it."""
+    failure: _builtins.str
+    """Why it failed; empty otherwise."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was asked for."""
@@ -181,10 +188,11 @@ class Report(_message.Message):
         requested_by: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "format", b"format", "from_date", b"from_date", "kind", b"kind", "report_id", b"report_id", "requested_by", b"requested_by", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "symbol", b"symbol", "to_date", b"to_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "format", b"format", "from_date", b"from_date", "kind", b"kind", "report_id", b"report_id", "requested_by", b"requested_by", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "symbol", b"symbol", "to_date", b"to_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

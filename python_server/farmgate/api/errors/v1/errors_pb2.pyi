@@ -149,6 +149,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
     REASON_ORG_LAST_MANAGER: _Reason.ValueType  # 214
     """The organisation would be left without a manager. Code FAILED_PRECONDITION."""
+    REASON_ACCOUNT_HAS_ORDERS: _Reason.ValueType  # 215
+    """An account with open orders can't be closed. Metadata: count. Code FAILED_PRECONDITION."""
+    REASON_ACCOUNT_HAS_POSITIONS: _Reason.ValueType  # 216
+    """An account with a position can't be closed. Metadata: lots, symbol. Code FAILED_PRECONDITION."""
+    REASON_ACCOUNT_HAS_FUNDS: _Reason.ValueType  # 217
+    """An account that owns something can't be closed. Metadata: assets. Code FAILED_PRECONDITION."""
+    REASON_ACCOUNT_HAS_CONTRACTS: _Reason.ValueType  # 218
+    """An account with open contracts can't be closed. Metadata: count. Code FAILED_PRECONDITION."""
+    REASON_LAST_ADMIN: _Reason.ValueType  # 219
+    """The exchange would be left without an admin. Code FAILED_PRECONDITION."""
     REASON_INSTRUMENT_UNKNOWN: _Reason.ValueType  # 300
     """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
     REASON_INSTRUMENT_NOT_TRADING: _Reason.ValueType  # 301
@@ -499,6 +509,16 @@ REASON_WALLET_CHALLENGE_EXPIRED: Reason.ValueType  # 213
 """The challenge of a wallet has expired. Metadata: expired_at. Code FAILED_PRECONDITION."""
 REASON_ORG_LAST_MANAGER: Reason.ValueType  # 214
 """The organisation would be left without a manager. Code FAILED_PRECONDITION."""
+REASON_ACCOUNT_HAS_ORDERS: Reason.ValueType  # 215
+"""An account with open orders can't be closed. Metadata: count. Code FAILED_PRECONDITION."""
+REASON_ACCOUNT_HAS_POSITIONS: Reason.ValueType  # 216
+"""An account with a position can't be closed. Metadata: lots, symbol. Code FAILED_PRECONDITION."""
+REASON_ACCOUNT_HAS_FUNDS: Reason.ValueType  # 217
+"""An account that owns something can't be closed. Metadata: assets. Code FAILED_PRECONDITION."""
+REASON_ACCOUNT_HAS_CONTRACTS: Reason.ValueType  # 218
+"""An account with open contracts can't be closed. Metadata: count. Code FAILED_PRECONDITION."""
+REASON_LAST_ADMIN: Reason.ValueType  # 219
+"""The exchange would be left without an admin. Code FAILED_PRECONDITION."""
 REASON_INSTRUMENT_UNKNOWN: Reason.ValueType  # 300
 """There is no such instrument. Metadata: symbol. Code NOT_FOUND."""
 REASON_INSTRUMENT_NOT_TRADING: Reason.ValueType  # 301

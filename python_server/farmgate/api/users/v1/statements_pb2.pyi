@@ -122,6 +122,8 @@ class _StatementFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_State
     """Comma-separated values."""
     STATEMENT_FORMAT_JSON: _StatementFormat.ValueType  # 2
     """JSON in canonical form, of which the statement's SHA-256 is taken."""
+    STATEMENT_FORMAT_PDF: _StatementFormat.ValueType  # 3
+    """PDF; at most 2,000 lines."""
 
 class StatementFormat(_StatementFormat, metaclass=_StatementFormatEnumTypeWrapper):
     """Format of the file of a statement."""
@@ -132,6 +134,8 @@ STATEMENT_FORMAT_CSV: StatementFormat.ValueType  # 1
 """Comma-separated values."""
 STATEMENT_FORMAT_JSON: StatementFormat.ValueType  # 2
 """JSON in canonical form, of which the statement's SHA-256 is taken."""
+STATEMENT_FORMAT_PDF: StatementFormat.ValueType  # 3
+"""PDF; at most 2,000 lines."""
 Global___StatementFormat: _TypeAlias = StatementFormat  # noqa: Y015
 
 @_typing.final
