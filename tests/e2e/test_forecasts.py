@@ -1,5 +1,10 @@
 """Prices come in, a model is trained, forecasts are read: all through REST, real processes."""
 
+import os
+import re
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +18,7 @@ from browser import rendered
 from e2e.exchange import Exchange, Reply, running
 
 SERIES = "ZC1"
+ROOT = Path(__file__).parents[2]
 # Training has the lowest priority of the machine.
 TRAINING_S = 240
 
@@ -138,3 +144,23 @@ def test_nonsense_is_refused_through_rest(farm: Exchange) -> None:
     for method, path, body, token, status, reason in cases:
         reply = farm.call(method, path, body, token=token)
         assert (reply.status, reply.reason) == (status, reason), (path, reply)
+
+
+def test_the_tutorial_runs_as_it_stands(farm: Exchange) -> None:
+    """CLI-012."""
+    user = farm.token("farmer.jan")
+    path = "/v1/ai/forecast?symbol=CORN-US2Y-CHI"
+    awaited(farm, path, user, lambda reply: reply.status == 200)
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 7
+    # As at the prompt of `python -m asyncio`: one statement after another, each awaited.
+    script = "async def main():\n" + textwrap.indent("\n".join(blocks), "    ")
+    script += "\n\nimport asyncio\nasyncio.run(main())\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=180,
+        env=os.environ | {"FARMGATE_ADDRESS": farm.grpc},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "lowest in month" in done.stdout
+    assert "filled" in done.stdout

@@ -4,36 +4,38 @@ import signal
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from farmgate.app import process, up
-from farmgate.app.secrets import rotate_signing_key
-from farmgate.app.settings import Settings, SettingsError, load
 from farmgate.app.verify import verify
-from farmgate.db import migrations
-from farmgate.db.engine import Database
-from farmgate.rpc.methods import sensitive_fields
-from farmgate.telemetry import logs
+from farmgate.client import cli as client
 
+if TYPE_CHECKING:
+    from farmgate.app.settings import Settings
+
+# What each command needs is imported by it: a trader's answers in half a second.
 app = typer.Typer(
     name="farmgate",
-    help="The backend of an agricultural-commodity exchange. Settings come from the environment, "
-    "as FARMGATE_*, or from the file .env.",
+    help="The backend of an agricultural-commodity exchange, and a client of it. Settings come "
+    "from the environment, as FARMGATE_*, or from the file .env.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_USAGE_ERROR = 2
+client.add_to(app)
 app.command()(verify)
+_USAGE_ERROR = 2
 
 
 def main() -> None:
     """Runs the command."""
     try:
         app()
-    except SettingsError as error:
+    except Exception as error:
+        settings = sys.modules.get("farmgate.app.settings")
+        if settings is None or not isinstance(error, settings.SettingsError):
+            raise
         _fail(str(error))
 
 
@@ -46,39 +48,44 @@ def up_command(
     bots: Annotated[bool, typer.Option(help="Let market makers trade.")] = False,
 ) -> None:
     """Run everything on this machine, with Envoy, until Ctrl-C."""
-    settings = load()
+    from farmgate.app import up  # noqa: PLC0415
+
+    settings = _load()
     raise SystemExit(up.run(settings, demo=demo and not settings.is_production, bots=bots))
 
 
 @app.command()
 def serve() -> None:
     """Run the gRPC server and the matching core."""
-    process.run(load())
+    from farmgate.app import process  # noqa: PLC0415
+
+    process.run(_load())
 
 
 @app.command()
 def stream() -> None:
     """Serve streams of market data, orders and notifications; several may share the port."""
-    from farmgate.app import streaming  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.app import streaming  # noqa: PLC0415
 
-    streaming.run(load())
+    streaming.run(_load())
 
 
 @app.command()
 def worker() -> None:
     """Do background jobs: schedules, e-mail, reports and whatever waits in the queues."""
-    from farmgate.app import worker as role  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.app import worker as role  # noqa: PLC0415
 
-    role.run(load())
+    role.run(_load())
 
 
 @app.command()
 def project() -> None:
     """Follow the journal and write the history of trading."""
-    from farmgate.market.facade import Calendars  # noqa: PLC0415 - Only this role needs them.
+    from farmgate.db.engine import Database  # noqa: PLC0415
+    from farmgate.market.facade import Calendars  # noqa: PLC0415
     from farmgate.trading.facade import CandleProjector, Projector  # noqa: PLC0415
 
-    settings = load()
+    settings = _load()
     _log_to(settings)
     stopping = False
 
@@ -101,7 +108,10 @@ def project() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the databases' schemas up to date."""
-    settings = load()
+    from farmgate.db import migrations  # noqa: PLC0415
+    from farmgate.db.engine import Database  # noqa: PLC0415
+
+    settings = _load()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     for address in sorted({settings.database_address, settings.history_address}):
         database = Database(address, threads=1)
@@ -113,9 +123,9 @@ def migrate() -> None:
 @app.command("bots")
 def bots_command() -> None:
     """Let the demonstration's market makers trade through the gRPC API until Ctrl-C."""
-    from farmgate.app.bots import run as trade  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.app.bots import run as trade  # noqa: PLC0415
 
-    settings = load()
+    settings = _load()
     _log_to(settings)
     trade(f"{settings.host}:{settings.grpc_port}")
 
@@ -125,7 +135,7 @@ def edge_config(
     folder: Annotated[Path, typer.Argument(help="Where envoy.yaml and farmgate.binpb go.")],
 ) -> None:
     """Write Envoy's production configuration and the API's descriptors."""
-    from farmgate.app.edge.production import write  # noqa: PLC0415 - Only this role needs it.
+    from farmgate.app.edge.production import write  # noqa: PLC0415
 
     write(folder)
 
@@ -133,7 +143,9 @@ def edge_config(
 @app.command("rotate-signing-key")
 def rotate_signing_key_command() -> None:
     """Make a new key that signs tokens, for a server whose key was generated; then restart it."""
-    rotate_signing_key(load())
+    from farmgate.app.secrets import rotate_signing_key  # noqa: PLC0415
+
+    rotate_signing_key(_load())
 
 
 @app.command()
@@ -142,7 +154,16 @@ def version() -> None:
     typer.echo(metadata.version("farmgate"))
 
 
-def _log_to(settings: Settings) -> None:
+def _load() -> "Settings":
+    from farmgate.app.settings import load  # noqa: PLC0415
+
+    return load()
+
+
+def _log_to(settings: "Settings") -> None:
+    from farmgate.rpc.methods import sensitive_fields  # noqa: PLC0415
+    from farmgate.telemetry import logs  # noqa: PLC0415
+
     logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
 
 

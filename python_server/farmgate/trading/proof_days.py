@@ -1,7 +1,6 @@
 """Closes days: the public journal of a day as a file, its tree, its root for the chain."""
 
 import asyncio
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from farmgate.ports.clock import Clock
 from farmgate.ports.proofs import DayFile, PublicJournal
 from farmgate.telemetry.logs import logger
 from farmgate.trading import proof_store, store
-from farmgate.trading.proof_keys import ProofKeys
+from farmgate.trading.proof_keys import ProofKeys, canonical
 
 _RECORDS: Final = 50_000
 _FILLS: Final = 10_000
@@ -210,11 +209,6 @@ class Days:
                     return
                 proof_store.set_anchored(connection, row.date, previous)
             before = row
-
-
-def canonical(values: dict[str, Any]) -> str:
-    """Returns values as JSON in the one form that header and manifest have."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
 def _sync(folder: Path) -> None:

@@ -3,8 +3,9 @@
 They stay as long as the journal does: another secret makes another public journal.
 """
 
+import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -60,3 +61,8 @@ def is_signed(public_key: str, signature: str, words: bytes) -> bool:
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=purpose).derive(secret)
+
+
+def canonical(values: dict[str, Any]) -> str:
+    """Returns values as JSON in the one form that header and manifest have."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))

@@ -16,8 +16,7 @@ from google.protobuf.message import Message
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.ports.content import cid_of
 from farmgate.ports.proofs import DayResult, DayVerifier, inclusion_root
-from farmgate.trading.proof_days import canonical
-from farmgate.trading.proof_keys import is_signed, receipt_words
+from farmgate.trading.proof_keys import canonical, is_signed, receipt_words
 
 M = TypeVar("M", bound=Message)
 _SECTIONS: Final = 20_000
