@@ -57,14 +57,7 @@ def part(
     keys = ("kyc.level1_order", "kyc.level1_daily", "kyc.level2_daily")
     apply: dict[str, Apply] = {"trading.enabled": trading, **dict.fromkeys(keys, limits)}
     listings = Listings(matching, database, clock)
-
-    async def instruments(_value: str) -> None:
-        await listings.follow_settings()
-
-    followed = (
-        "maker_bps", "taker_bps", "band_pct", "volatility_auction_s", "market_protection_ticks",
-    )  # fmt: skip
-    apply |= {f"trading.{name}": instruments for name in followed}
+    apply |= _following(listings)
     configuration = Configuration(database, clock, apply)
     changes = TradeChanges(matching, history)
     trades = TradeControls(changes, database, users, clock, ids)
@@ -98,3 +91,15 @@ def part(
 def work() -> Part:
     """Returns when old reports are deleted, for the process that keeps schedules."""
     return Part(schedules=[PURGE_SCHEDULE])
+
+
+def _following(listings: Listings) -> dict[str, Apply]:
+    """Returns what brings settings to the instruments that follow them, by key."""
+
+    async def follow(_value: str) -> None:
+        await listings.follow_settings()
+
+    names = (
+        "maker_bps", "taker_bps", "band_pct", "volatility_auction_s", "market_protection_ticks",
+    )  # fmt: skip
+    return {f"trading.{name}": follow for name in names}
