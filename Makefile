@@ -58,6 +58,7 @@ docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_settings_doc.py
 	PYTHONPATH=python_server python scripts/generate_openapi.py
 	python scripts/generate_postman.py
+	python scripts/generate_dashboards.py
 	PYTHONPATH=python_server python scripts/generate_authorization_doc.py
 
 .PHONY: up
@@ -172,6 +173,10 @@ bench-peers: ## Measure the core beside other engines on the same workloads.
 bench-entry: $(VENV)/.built ## Measure durable order entry over gRPC against an echo server.
 	python benchmarks/entry.py
 
+.PHONY: bench-stream
+bench-stream: $(VENV)/.built ## Measure streams with many readers, and with readers who take nothing.
+	python benchmarks/stream.py $(BENCH_FLAGS)
+
 .PHONY: bench-boundary
 bench-boundary: $(VENV)/.built ## Measure the boundary between Python and Rust.
 	python benchmarks/boundary.py
@@ -188,6 +193,18 @@ bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts agains
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
 	python benchmarks/jobs.py
+
+.PHONY: bench-journal
+bench-journal: $(VENV)/.built ## Measure the journal in PostgreSQL against the one in files.
+	python benchmarks/journal.py
+
+.PHONY: test-production
+test-production: $(VENV)/.built test-tools ## Run the parts as in production, with ten rolling restarts under load.
+	TEST_RESTARTS=5 python -m pytest -q -s tests/production
+
+.PHONY: failovers
+failovers: $(VENV)/.built ## Stop and kill the leading server 24 times, and look for false acknowledgements.
+	TEST_FAILOVERS=24 python -m pytest -q -s tests/durability/test_failover.py
 
 .PHONY: bench-ledger
 bench-ledger: $(VENV)/.built ## Measure the audit of a million accounts against the same sums by SQLite.

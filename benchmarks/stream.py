@@ -351,6 +351,8 @@ async def measure(folder: Path, seconds: float) -> dict[str, Any]:
         stalled = await asyncio.to_thread(
             Process.reader, folder, exchange.streams, count=1_000, is_stalled=True
         )
+        # Until they hold what they can.
+        await trade(exchange.address, 5_000, 2)
         beside = await note("beside_stalled", count=50, per_s=5_000)
         figures["stalled_mib"] = round((exchange.memory_bytes() - before) / MIB, 1)
         # Long enough for those who take nothing to be ended.

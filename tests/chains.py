@@ -70,15 +70,22 @@ class Anvil:
 
 
 @contextmanager
-def anvil(port: int = 0) -> Iterator[Anvil]:
-    """Runs a node whose operator is rich."""
+def anvil(port: int = 0, state: Path | None = None) -> Iterator[Anvil]:
+    """Runs a node whose operator is rich.
+
+    Args:
+        port: Where it listens; 0 for any free port.
+        state: A file from which it goes on, and in which it leaves what the next is to go on from.
+    """
     if shutil.which("anvil") is None:
         pytest.skip("anvil is not installed: scripts/install-test-tools.")
     if not port:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
+    command = ["anvil", "--host", "127.0.0.1", "--port", str(port), "--accounts", "1"]
+    command += ["--state", str(state)] if state else []
     process = subprocess.Popen(
-        ["anvil", "--host", "127.0.0.1", "--port", str(port), "--accounts", "1"],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

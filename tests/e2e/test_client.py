@@ -205,6 +205,9 @@ def test_a_terminal_is_enough_to_trade(exchange: Exchange, symbol: str, tmp_path
     assert table.returncode == 0
     assert price in table.stdout
     assert "USD" in {one["asset"] for one in shell.told("balance")}
+    shown = shell.run("demo")
+    assert shown.returncode == 0, shown.stderr
+    assert "filled" in shown.stdout
     assert shell.run("doctor").returncode == 0
     assert shell.told("contract", "templates")
     assert shell.run("logout").returncode == 0

@@ -1,4 +1,4 @@
-"""One exchange a file, and both of its faces for each scenario."""
+"""One exchange for all scenarios that leave time as it is, and both of its faces for each."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from scenarios.deal import Deal
 from scenarios.server import World, exchange
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An exchange on the chain inside it, its parties' wallets linked."""
     with exchange(tmp_path_factory.mktemp("exchange")) as made:

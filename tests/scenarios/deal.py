@@ -8,10 +8,11 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 
+from farmgate.api.contracts.v1 import contract_types_pb2 as types
 from farmgate.app.seeding.ground import DOMAIN, PASSWORD
 from scenarios.faces import Face, RefusedError
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 PAUSE_S = 0.05
 KEYS = {
     "seller": Account.from_key("0x" + "22" * 32),
@@ -21,20 +22,13 @@ NAMES = {
     "seller": "farmer.amara", "buyer": "trader.meridian", "inspector": "inspector.chi",
     "admin": "admin",
 }  # fmt: skip
-# The two loads of DOMAIN 4.1: gross, tare, readings; 923.21 bu and 944.29 bu.
-LOADS = (
+Load = tuple[str, str, dict[str, str]]
+# The two loads of the specification's vector: gross, tare, readings; and their bushels.
+LOADS: tuple[Load, ...] = (
     ("79540", "26120", {"MOISTURE": "17.3", "TEST_WEIGHT": "53.4", "DAMAGE": "6.2", "BCFM": "4.5"}),
     ("78980", "26100", {"MOISTURE": "14.8", "TEST_WEIGHT": "56.1", "DAMAGE": "2.0", "BCFM": "1.2"}),
 )
-
-
-def until(holds: Callable[[], Any], what: str = "") -> Any:
-    """Waits until something is so; returns it."""
-    end = time.monotonic() + WAIT_S
-    while not (found := holds()):
-        assert time.monotonic() < end, f"It never comes: {what}"
-        time.sleep(PAUSE_S)
-    return found
+UNITS = {"79540": "923.21", "78980": "944.29"}
 
 
 def terms(**given: Any) -> dict[str, Any]:
@@ -60,8 +54,10 @@ def signature(side: str, typed_data: dict[str, Any]) -> str:
 class Deal:
     """Both parties, an inspector and an admin, at one face of the exchange."""
 
-    def __init__(self, face: Face) -> None:
+    def __init__(self, face: Face, tick: Callable[[], Any] = lambda: None) -> None:
         self.face = face
+        # What goes on in the world while somebody waits: blocks, on a node of the tests.
+        self.tick = tick
         self.tokens: dict[str, str] = {}
         self.user_ids: dict[str, str] = {}
         self.sign_in()
@@ -129,6 +125,13 @@ class Deal:
         """A party signs."""
         return self.call(side, "SignContract", **self.signing(side, contract_id)).contract
 
+    def active(self, **given: Any) -> Any:
+        """Both sign a contract; it is in force."""
+        name = self.submitted(**given).contract_id
+        for side in KEYS:
+            self.sign(side, name)
+        return self.reaches(name, types.CONTRACT_STATE_ACTIVE)
+
     def get(self, contract_id: str) -> Any:
         """Returns a contract."""
         return self.call("seller", "GetContract", contract_id=contract_id).contract
@@ -140,13 +143,29 @@ class Deal:
             contract = self.get(contract_id)
             return contract if contract.state == state else None
 
-        return until(found, f"{contract_id} in state {state}")
+        return self.until(found, f"{contract_id} in state {state}")
 
-    def deliver(self, contract_id: str, load: tuple[str, str, dict[str, str]]) -> Any:
+    def until(self, holds: Callable[[], Any], what: str) -> Any:
+        """Waits until something is so; returns it."""
+        end = time.monotonic() + WAIT_S
+        while True:
+            try:
+                if found := holds():
+                    return found
+            except RefusedError as refusal:
+                # A busy machine: asked again, it answers.
+                if refusal.code != "DEADLINE_EXCEEDED":
+                    raise
+            assert time.monotonic() < end, f"It never comes: {what}"
+            self.tick()
+            time.sleep(PAUSE_S)
+
+    def deliver(self, contract_id: str, load: Load) -> Any:
         """A load is brought, weighed, graded and weighed again."""
         gross, tare, readings = load
+        day = self.get(contract_id).terms.delivery.start
         made = self.call(
-            "seller", "ScheduleDelivery", contract_id=contract_id, expected_date="2026-06-02",
+            "seller", "ScheduleDelivery", contract_id=contract_id, expected_date=day,
             expected_quantity="950",
         )  # fmt: skip
         name = made.delivery.delivery_id
@@ -162,12 +181,21 @@ class Deal:
     def state(self, contract_id: str) -> Any:
         """A statement over what was delivered is drawn up and accepted by both."""
         statement = self.call("seller", "IssueStatement", contract_id=contract_id).statement
+        self.agree(contract_id, statement)
+        return statement
+
+    def statements(self, contract_id: str) -> Any:
+        """Returns what was drawn up."""
+        name = "SettlementService.ListStatements"
+        return self.call("buyer", name, contract_id=contract_id).statements
+
+    def agree(self, contract_id: str, statement: Any) -> None:
+        """Both accept a statement."""
         for side in KEYS:
             self.call(
                 side, "AcceptStatement", contract_id=contract_id,
                 statement_id=statement.statement_id, sha256=statement.sha256,
             )  # fmt: skip
-        return statement
 
     def cash(self, side: str) -> int:
         """Returns a party's money, in cents of cents."""

@@ -1,7 +1,7 @@
 """The gRPC server: its options, the services beside the API's own, and how it goes."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import grpc
@@ -20,6 +20,7 @@ _MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 _METADATA_BYTES_MAX: Final = 16 * 1024
 _PING_INTERVAL_MS: Final = 300_000
 _PING_STRIKES: Final = 2
+_WRITE_BUFFER_BYTES: Final = 16 * 1024
 # With several processes on one port, clients must connect anew to find a new one. Streams that
 # are open then go on.
 _CONNECTION_AGE_MS: Final = 600_000
@@ -37,6 +38,7 @@ class GrpcServer:
         shapes: Holds work whose callers have left.
         health: Tells whether calls can be taken.
         services: Full names of the services.
+        farewells: What is done first when it goes.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class GrpcServer:
         shapes: Shapes,
         health: Health,
         services: Iterable[str],
+        farewells: Iterable[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._settings = settings
         self._router = router
         self._shapes = shapes
         self._health = health
         self._services = tuple(sorted(services))
+        self._farewells = tuple(farewells)
         self._told = grpc_health.aio.HealthServicer()
         self._readiness = Periodic("readiness", _READINESS_INTERVAL_S, self._tell)
         self._server: grpc.aio.Server | None = None
@@ -93,6 +97,8 @@ class GrpcServer:
         self._health.leave()
         await self._readiness.stop()
         await self._told.enter_graceful_shutdown()
+        for farewell in self._farewells:
+            await farewell()
         await asyncio.sleep(self._settings.drain_s)
         await self._server.stop(self._settings.grace_s)
         await self._shapes.drain()
@@ -112,6 +118,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS),
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),
+        # What a stream's reader has not taken, held for it in this process.
+        ("grpc.http2.write_buffer_size", _WRITE_BUFFER_BYTES),
         ("grpc.so_reuseport", int(settings.reuse_port)),
     ]
     if settings.reuse_port:

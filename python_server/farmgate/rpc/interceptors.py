@@ -27,6 +27,7 @@ from farmgate.rpc.catalogue import CATALOGUE
 from farmgate.rpc.limits import Limits
 from farmgate.rpc.methods import Method
 from farmgate.rpc.shapes import Codec, Function, Shapes
+from farmgate.telemetry import sentry
 from farmgate.telemetry.logs import logger
 from farmgate.telemetry.metrics import RpcMetrics
 
@@ -73,14 +74,14 @@ class Collaborators:
     clock: Clock
 
 
-async def _send(context: Context, message: bytes) -> None:
-    """Writes to a stream.
+async def _send(context: Context, message: bytes, patience_s: float | None) -> None:
+    """Writes to a stream; answers to what a caller streams wait for the caller.
 
     Raises:
         DomainError: SLOW_CONSUMER.
     """
     try:
-        async with asyncio.timeout(_STALLED_S):
+        async with asyncio.timeout(patience_s):
             await context.write(message)
     except TimeoutError:
         raise DomainError("SLOW_CONSUMER") from None
@@ -225,15 +226,18 @@ class Endpoint:
             self._check_size(request)
             return self._unary_stream(request, call)
 
-        await self._stream(context, replies)
+        await self._stream(context, replies, _STALLED_S)
 
     async def stream_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Answers a call with many requests and many replies."""
-        await self._stream(context, lambda call: self._stream_stream(self._bounded(requests), call))
+        await self._stream(
+            context, lambda call: self._stream_stream(self._bounded(requests), call), None
+        )
 
     async def _stream(
-        self, context: Context, replies: Callable[[Call], AsyncIterator[bytes]]
-    ) -> None:
+        self, context: Context, replies: Callable[[Call], AsyncIterator[bytes]],
+        patience_s: float | None,
+    ) -> None:  # fmt: skip
         started = self._begin()
         call = self._call(context, started)
         guard = _Guard()
@@ -248,7 +252,7 @@ class Endpoint:
             # Written here and not yielded to gRPC, so that a cancellation always lands here.
             async with aclosing(replies(call)) as messages:  # type: ignore[type-var] # Every one is a generator.
                 async for message in messages:
-                    await _send(context, message)
+                    await _send(context, message, patience_s)
         except BaseException as error:
             refusal = self._judge(call, guard, error)
             outcome = refusal.reason if refusal else "CALL_CANCELLED"
@@ -356,4 +360,5 @@ class Endpoint:
             request_id=call.request_id,
             exc_info=error,
         )
+        sentry.report(error, method=self._method.full_name, request_id=call.request_id)
         return DomainError("INTERNAL", request_id=call.request_id)

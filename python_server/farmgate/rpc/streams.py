@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from farmgate.ports.matching import MarketCursor, OrderCursor
 from farmgate.ports.watching import Streams
 
-_TAKE_BYTES_MAX: Final = 256 * 1024
+# A reader who takes nothing holds as much, twice: here, and where gRPC waits to send it.
+_TAKE_BYTES_MAX: Final = 32 * 1024
 _HEARTBEAT_S: Final = 1.0
 SLOW_CONSUMER: Final = "SLOW_CONSUMER"
 _RETRY_MS: Final = 1000

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, select
 
 from farmgate.app.seeding import (
     alerts,
+    announcements,
     books,
+    estates,
     forecasts,
     grades,
     history,
@@ -27,8 +29,10 @@ SEEDS: Final = (
     Seed("places", places.plant),
     Seed("grades", grades.plant),
     Seed("people", people.plant),
+    Seed("estates", estates.plant),
     Seed("books", books.plant),
     Seed("alerts", alerts.plant),
+    Seed("announcements", announcements.plant),
     Seed("history", history.plant, is_behind=True),
     Seed("forecasts", forecasts.plant, is_behind=True),
 )

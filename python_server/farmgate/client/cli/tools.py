@@ -20,6 +20,7 @@ from farmgate.client.cli.running import (
 from farmgate.client.exchange import Farmgate
 
 PANEL: Final = "Tools"
+_DEMO_SYMBOL: Final = "CORN-US2Y-CHI"
 _LEVELS: Final = ((0.1, "low 80 %"), (0.5, "median"), (0.9, "high 80 %"))
 
 
@@ -83,6 +84,33 @@ async def _with_progress(
         )  # fmt: skip
 
 
+def demo(*, address: Address = DEFAULT_ADDRESS) -> None:
+    """Trade once with the demonstration's users, and show what each step gives."""
+
+    async def work() -> None:
+        seller, buyer = "farmer.jan", "trader.meridian"
+        async with (
+            Farmgate.demo(seller, address) as jan,
+            Farmgate.demo(buyer, address) as meridian,
+        ):
+            market = await jan.fetch_market(_DEMO_SYMBOL)
+            book = await jan.fetch_order_book(_DEMO_SYMBOL, 1)
+            price = book.bids[0].price + market.tick_size if book.bids else market.tick_size
+            lot = f"{market.lot_size.normalize():f} {market.unit}"
+            out.print(
+                f"{seller} offers 3 lots of {lot} of {_DEMO_SYMBOL} at {price} {market.quote}."
+            )
+            offered = await jan.create_order(_DEMO_SYMBOL, "limit", "sell", 3, price)
+            taken = await meridian.create_order(_DEMO_SYMBOL, "limit", "buy", 3, price)
+            out.print(f"{buyer} takes: {taken.status}, {taken.filled} lots, fee {taken.fee}.")
+            done = await jan.fetch_order(offered.id)
+            show([done, taken], as_json=False, title="Both orders")
+            balance = (await jan.fetch_balance())[market.quote]
+            out.print(f"{seller} has {balance.total} {market.quote} now.")
+
+    run(work())
+
+
 def doctor(*, as_json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
     """Ask the exchange how it is, and each of its parts; ends with 3 when one is not well."""
 
@@ -104,4 +132,4 @@ def doctor(*, as_json: Json = False, address: Address = DEFAULT_ADDRESS) -> None
     run(work())
 
 
-COMMANDS: Final = (forecast, simulate, doctor)
+COMMANDS: Final = (demo, forecast, simulate, doctor)
