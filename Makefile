@@ -107,6 +107,13 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
 	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
 
+STATES_WALKS ?= 500
+STATES_SEED ?= 1
+
+.PHONY: contract-states
+contract-states: $(VENV)/.built ## Walk 500 times through the states of contracts, from a seed on.
+	STATES_WALKS=$(STATES_WALKS) STATES_SEED=$(STATES_SEED) python -m pytest -q -s tests/service/contracts/test_states.py
+
 .PHONY: soak-ledger
 soak-ledger: $(VENV)/.built ## Kill core and projector 500 times in mid-load, and audit every time.
 	LEDGER_ROUNDS=500 python -m pytest -q -s tests/durability/test_conservation.py

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import accounts, admin, ai, jobs, market, statements
+from farmgate.app.parts import accounts, admin, ai, contracts, jobs, market, statements
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.prices import forecast_prices
 from farmgate.app.parts.trading import open_history
@@ -32,6 +32,7 @@ def parts(base: Base) -> list[Part]:
         statements.work(),
         accounts.work(base, history),
         admin.work(),
+        contracts.work(),
     ]
 
 
