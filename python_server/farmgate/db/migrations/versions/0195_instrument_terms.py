@@ -1,13 +1,13 @@
 """What is stated of instruments, and which limits are in force.
 
-Revision 0150.
+Revision 0195.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0150"
-down_revision = "0123"
+revision = "0195"
+down_revision = "0180"
 branch_labels = None
 depends_on = None
 
