@@ -19,7 +19,7 @@ from farmgate.ports.matching import Follower
 from farmgate.trading.tables import orders as order_table
 from journals import prepared, start_rival
 
-ROUNDS = int(os.environ.get("TEST_FAILOVERS", "3"))
+ROUNDS = int(os.environ.get("TEST_FAILOVERS", "2"))
 LEASE_MS = 2_000
 # What is promised: 5 s from a kill, 10 s from a stop.
 KILLED_S, STOPPED_S = 5.0, 10.0

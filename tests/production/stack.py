@@ -23,8 +23,9 @@ from farmgate.app.edge.config import EdgeOptions, render
 from farmgate.app.edge.production import write_parts
 
 ROLES = Path(farmgate.db.__file__).with_name("roles.sql")
-_START_S = 120.0
-_STOP_S = 40.0
+# A machine with more to do than it can takes minutes to start a process.
+_START_S = 300.0
+_STOP_S = 90.0
 
 
 @dataclass
