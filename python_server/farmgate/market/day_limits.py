@@ -123,7 +123,7 @@ class DayLimits:
         told: list[Announcement] = []
         for row in rows:
             price = settlement_price(row, described[row.symbol].tick_size_micro)
-            data = {"symbol": row.symbol, "price": price, "day": row.business_date}
+            data = {"symbol": row.symbol, "price": price, "date": row.business_date}
             about = f"{row.symbol}/{row.business_date}/{price}"
             for number in holders.get(row.symbol, ()):
                 user = self._users.by_account_number(connection, number)
@@ -131,7 +131,7 @@ class DayLimits:
                     kind = "market.settlement_published"
                     told.append(Announcement(kind, now, user.id, about=about, data=data))
             if row.hit_limit != "NONE":
-                data |= {"limit": row.hit_limit.lower()}
+                data |= {"limit": price, "side": row.hit_limit.lower()}
                 told += [
                     Announcement("market.price_limit_hit", now, role=role, about=about, data=data)
                     for role in AUDIENCE

@@ -298,7 +298,7 @@ class Listings:
         now = self._clock.now()
         told = [
             Announcement(kind, now, role=role, about=f"{symbol}/{now.date()}",
-                         data={"symbol": symbol})
+                         data={"symbol": symbol, "date": now.date().isoformat()})
             for role in _AUDIENCE
         ]  # fmt: skip
         announce(connection, *told)

@@ -10,7 +10,7 @@ from farmgate.api.market.v1 import market_pb2
 from farmgate.db.engine import Database
 from farmgate.db.outbox import Announcement, announce
 from farmgate.market import store
-from farmgate.market.calendars import CALENDARS, DEFAULT
+from farmgate.market.calendars import AUCTION, CALENDARS, DEFAULT
 from farmgate.market.day_limits import AUDIENCE
 from farmgate.market.phases import Phase, phase_due, steps
 from farmgate.ports.clock import Clock
@@ -64,11 +64,12 @@ class Sessions:
         for market in self._matching.instruments():
             symbol, phase = market["symbol"], market["phase"]
             if phase == _AUCTION and self._seen.get(symbol, phase) != phase:
-                news.append(("market.auction_started", symbol, f"{symbol}/{now:%H:%M:%S}", {}))
+                ends = {"ends_at": self._auction_end(symbol, rows.get(symbol), now)}
+                news.append(("market.auction_started", symbol, f"{symbol}/{now:%H:%M:%S}", ends))
             self._seen[symbol] = phase
         for row in rows.values():
             for days in _expiring(row, now):
-                data = {"day": row.last_trade_at.date().isoformat(), "days": days}
+                data = {"date": row.last_trade_at.date().isoformat(), "days": days}
                 about = f"{row.symbol}/{days}"
                 news.append(("market.instrument_expiring", row.symbol, about, data))
         fresh = [one for one in news if f"{one[0]} {one[2]}" not in self._told]
@@ -85,6 +86,16 @@ class Sessions:
 
         await self._database.write(write)
         self._told.update(f"{kind} {about}" for kind, _, about, _ in fresh)
+
+    def _auction_end(self, symbol: str, row: Row[Any] | None, now: datetime) -> str:
+        """Returns when an auction that starts now ends: by the calendar, or by its length."""
+        calendar = DEFAULT if row is None else CALENDARS.get(row.calendar_code, DEFAULT)
+        for phase in calendar.phases(calendar.business_day(now)):
+            if phase.name == AUCTION and phase.start <= now < phase.end:
+                return phase.end.isoformat(timespec="seconds")
+        rules = self._matching.instrument_rules(symbol)
+        length_ns = rules.get("volatility_auction_ns", 0) if rules else 0
+        return (now + timedelta(microseconds=length_ns // 1_000)).isoformat(timespec="seconds")
 
 
 def _due(

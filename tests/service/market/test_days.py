@@ -54,7 +54,7 @@ async def test_limits_follow_each_settlement_into_the_core(exchange: Market) -> 
     assert limits(exchange) == ("4.3300", "5.4300")
     hits = await announced(exchange, "market.price_limit_hit")
     assert {one.role for one in hits} == {"FARMER", "TRADER", "COOP_MANAGER"}
-    assert all('"limit":"up"' in one.data and '"price":"4.88"' in one.data for one in hits)
+    assert all('"limit":"4.88"' in one.data and '"side":"up"' in one.data for one in hits)
     # A day away from its limits: 7 % of 4.7533 is 0.3327, so 0.35.
     exchange.traded(CORN, midnight + timedelta(seconds=2 * 86_400 - 20), (1_920, 4))
     clock.move(86_400)
@@ -138,6 +138,7 @@ async def test_calendars_move_phases(exchange: Market) -> None:
     assert market_of(exchange)["last"] == "4.7000", "the closing auction"
     starts = await announced(exchange, "market.auction_started")
     assert {one.role for one in starts} == {"FARMER", "TRADER", "COOP_MANAGER"}
+    assert all('"ends_at":"2026-09-30T11:30:00+00:00"' in one.data for one in starts)
     assert await phase_at("2026-10-01T06:00") == "OPEN"
     await matching.set_phase(market_of(exchange)["number"], market_pb2.INSTRUMENT_PHASE_HALTED)
     assert await phase_at("2026-10-01T06:01") == "HALTED"
