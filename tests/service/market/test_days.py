@@ -9,7 +9,7 @@ from farmgate.api.market.v1 import market_pb2
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
 from farmgate.db.outbox import outbox
-from farmgate.market import listing_store, settlement_store
+from farmgate.market import settlement_store
 from farmgate.market.sessions import Sessions
 from farmgate.market.tables import instruments
 from farmgate.ports.matching import InstrumentMarket, Matching
@@ -111,7 +111,6 @@ async def test_calendars_move_phases(exchange: Market) -> None:
                 last_trade_at=datetime(2026, 10, 5, 6, tzinfo=UTC),
             )
         )  # fmt: skip
-        assert listing_store.one(connection, CORN).calendar_code == "MANDI_DAY"
 
     await database.write(describe)
     sessions = Sessions(matching, database, clock)
