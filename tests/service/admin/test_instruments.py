@@ -56,7 +56,7 @@ async def change(
 
 
 async def test_a_listed_instrument_trades_at_once_everywhere(demo: Api) -> None:
-    """ADM-060."""
+    """ADM-080."""
     admin, calls = await with_role(demo, "ADMIN"), Operators(demo)
     watch = market_pb2_grpc.MarketServiceStub(demo.channel).WatchMarket(
         market_pb2.WatchMarketRequest(channels=[market_pb2.MARKET_CHANNEL_STATUS])
@@ -116,7 +116,7 @@ UNLISTABLE: list[tuple[dict[str, Any], str, str]] = [
 
 
 async def test_what_can_not_be_listed_is_refused(demo: Api) -> None:
-    """ADM-061."""
+    """ADM-081."""
     admin, calls = await with_role(demo, "ADMIN"), Operators(demo)
     for given, reason, field in UNLISTABLE:
         refusal = await refused(
@@ -128,7 +128,7 @@ async def test_what_can_not_be_listed_is_refused(demo: Api) -> None:
 
 
 async def test_rules_change_by_version_and_hold_at_once(demo: Api) -> None:
-    """ADM-062."""
+    """ADM-082."""
     admin = await with_role(demo, "ADMIN")
     jan = await signed_in(demo, "farmer.jan")
     changed = await change(demo, admin, OATS, ["max_lots"], expected=1, max_lots=5)
@@ -149,7 +149,7 @@ async def test_rules_change_by_version_and_hold_at_once(demo: Api) -> None:
 
 
 async def test_what_is_not_stated_follows_the_settings(demo: Api) -> None:
-    """ADM-063: scenario A19, for what trades: replay has it at the same sequence."""
+    """ADM-083: scenario A19, for what trades: replay has it at the same sequence."""
     admin, calls = await with_role(demo, "ADMIN"), Operators(demo)
     await calls.instruments.CreateInstrument(
         listing(rules=RULES(band_ticks=9)), metadata=admin.metadata
@@ -173,7 +173,7 @@ async def test_what_is_not_stated_follows_the_settings(demo: Api) -> None:
 
 
 async def test_an_instrument_is_delisted_when_nothing_is_open(demo: Api) -> None:
-    """ADM-064."""
+    """ADM-084."""
     admin, calls = await with_role(demo, "ADMIN"), Operators(demo)
     await calls.instruments.CreateInstrument(listing(), metadata=admin.metadata)
     jan = await signed_in(demo, "farmer.jan")
@@ -202,7 +202,7 @@ async def test_an_instrument_is_delisted_when_nothing_is_open(demo: Api) -> None
 
 
 async def test_instruments_are_listed_by_phase_with_what_is_open(demo: Api) -> None:
-    """ADM-065."""
+    """ADM-085."""
     admin, calls = await with_role(demo, "ADMIN"), Operators(demo)
     request = instruments_pb2.ListAdminInstrumentsRequest(page_size=7)
     found: list[str] = []
@@ -229,7 +229,7 @@ async def limit(api: Api, admin: SignedIn, low: str, high: str, symbol: str = OA
 
 
 async def test_price_limits_are_set_by_hand(demo: Api) -> None:
-    """ADM-066, TRD-011."""
+    """ADM-086, TRD-011."""
     admin, jan = await with_role(demo, "ADMIN"), await signed_in(demo, "farmer.jan")
     done = await limit(demo, admin, "3.5", "3.7")
     assert (done.instrument.price_low, done.instrument.price_high) == ("3.5000", "3.7000")
@@ -306,7 +306,7 @@ async def test_only_admins_list_instruments(demo: Api) -> None:
 
 
 async def test_a_repeat_lists_once(demo: Api) -> None:
-    """ADM-060: the same key gets the same answer."""
+    """ADM-080: the same key gets the same answer."""
     admin, calls = await with_role(demo, "ADMIN"), Operators(demo)
     metadata = (*admin.metadata, ("idempotency-key", "list-oats"))
     first = await calls.instruments.CreateInstrument(listing(), metadata=metadata)

@@ -88,14 +88,14 @@ def test_limits_lie_within_what_the_instrument_can_hold(
     ],
 )
 def test_limits_that_do_not_go_together_are_refused(terms: Terms, field: str) -> None:
-    """ADM-061."""
+    """ADM-081."""
     with pytest.raises(DomainError) as refusal:
         check_limits(terms, DEFAULTS, 2_500)
     assert refusal.value.values["field"] == field
 
 
 def test_rules_follow_the_settings_where_nothing_is_stated() -> None:
-    """ADM-063."""
+    """ADM-083."""
     rules = core_rules(Terms(), DEFAULTS, GRID, 1_832)
     assert (rules["maker_fee_centi_bps"], rules["taker_fee_centi_bps"]) == (50, 250)
     assert (rules["band_ticks"], rules["protection_ticks"]) == (92, 40)
