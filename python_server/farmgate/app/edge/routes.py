@@ -30,8 +30,8 @@ STREAMED: Final = frozenset({
 })  # fmt: skip
 # Said by a server that did nothing because another one leads; see `rpc/refusals.py`.
 _REPEAT_HEADER: Final = "x-farmgate-repeat"
-# While another server begins to lead nobody does: repeats reach over some five seconds.
-_REPEATS: Final = 14
+# While another server begins to lead nobody does: repeats reach over some ten seconds.
+_REPEATS: Final = 28
 _FORWARD: Final = {"cluster": CLUSTER, "timeout": "15s"}
 # The page of the documentation runs no script and loads nothing but what comes from here.
 _DOCS_POLICY: Final = (
