@@ -58,6 +58,7 @@ docs: $(VENV)/.synced ## Generate the documents that are made of the code.
 	PYTHONPATH=python_server python scripts/generate_settings_doc.py
 	PYTHONPATH=python_server python scripts/generate_openapi.py
 	python scripts/generate_postman.py
+	python scripts/generate_dashboards.py
 	PYTHONPATH=python_server python scripts/generate_authorization_doc.py
 
 .PHONY: up
@@ -105,6 +106,13 @@ test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 .PHONY: soak-streams
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.
 	TEST_STREAM_RESTARTS=25 python -m pytest -q -s tests/durability/test_stream_restarts.py
+
+STATES_WALKS ?= 500
+STATES_SEED ?= 1
+
+.PHONY: contract-states
+contract-states: $(VENV)/.built ## Walk 500 times through the states of contracts, from a seed on.
+	STATES_WALKS=$(STATES_WALKS) STATES_SEED=$(STATES_SEED) python -m pytest -q -s tests/service/contracts/test_states.py
 
 .PHONY: soak-ledger
 soak-ledger: $(VENV)/.built ## Kill core and projector 500 times in mid-load, and audit every time.
@@ -192,6 +200,18 @@ bench-forecast: $(VENV)/.built $(VENV)/bench/.synced ## Measure forecasts agains
 .PHONY: bench-jobs
 bench-jobs: $(VENV)/.built ## Measure background jobs against empty workflows of the same library.
 	python benchmarks/jobs.py
+
+.PHONY: bench-journal
+bench-journal: $(VENV)/.built ## Measure the journal in PostgreSQL against the one in files.
+	python benchmarks/journal.py
+
+.PHONY: test-production
+test-production: $(VENV)/.built test-tools ## Run the parts as in production, with ten rolling restarts under load.
+	TEST_RESTARTS=5 python -m pytest -q -s tests/production
+
+.PHONY: failovers
+failovers: $(VENV)/.built ## Stop and kill the leading server 24 times, and look for false acknowledgements.
+	TEST_FAILOVERS=24 python -m pytest -q -s tests/durability/test_failover.py
 
 .PHONY: bench-ledger
 bench-ledger: $(VENV)/.built ## Measure the audit of a million accounts against the same sums by SQLite.

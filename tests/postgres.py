@@ -31,20 +31,26 @@ class Cluster:
         return cls(Path(on_path).resolve().parent) if on_path else None
 
     @contextmanager
-    def running(self) -> Iterator[str]:
-        """Runs a cluster in a folder of its own; gives the address of its database."""
+    def running(self, *, is_durable: bool = False, port: int = 0) -> Iterator[str]:
+        """Runs a cluster in a folder of its own; gives the address of its database.
+
+        Args:
+            is_durable: Whether it syncs, as one in earnest does.
+            port: Its port; a free one for 0.
+        """
         user = _user()
         folder = Path(tempfile.mkdtemp(prefix="farmgate-postgres-"))
         try:
             if user is not None:
                 shutil.chown(folder, user)
-            data, port = folder / "data", _free_port()
+            data, port = folder / "data", port or _free_port()
             self._run(
                 user, "initdb", "-D", str(data), "-U", "farmgate", "-A", "trust",
                 "--no-sync", "-E", "UTF8", "--locale=C",
             )  # fmt: skip
+            fsync = "on" if is_durable else "off"
             options = (
-                f"-c port={port} -c listen_addresses=127.0.0.1 -c fsync=off "
+                f"-c port={port} -c listen_addresses=127.0.0.1 -c fsync={fsync} "
                 f"-c unix_socket_directories={folder} -c max_connections=60"
             )
             log = folder / "log"

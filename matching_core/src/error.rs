@@ -136,6 +136,8 @@ reasons! {
     AmountOverflow = 347,
     /// The self-trade prevention is unknown.
     SelfTradeModeInvalid = 348,
+    /// This server follows another one, which takes the orders; nothing was entered. Metadata: leader.
+    NotLeader = 349,
     /// The trade was busted or corrected already.
     TradeAlreadyCorrected = 402,
     /// There is no such trade of the caller. Metadata: `trade_id`.

@@ -34,7 +34,7 @@ pub struct Position {
     pub chain: ChainHash,
 }
 
-/// Makes groups durable. The one implementation now keeps files; another will keep database rows.
+/// Makes groups durable: [`FileJournal`] in files, `shared::journal::SharedJournal` in a database.
 pub trait Journal: Send {
     /// Makes a group durable and returns where it ends.
     ///
@@ -78,6 +78,22 @@ pub enum JournalError {
     },
     /// An earlier failure stopped the journal.
     Stopped,
+    /// The database refused or did not answer in time.
+    Database {
+        /// What was being done.
+        action: &'static str,
+        /// What it said.
+        what: String,
+    },
+    /// Another leader has the lease; nothing was written.
+    Deposed,
+    /// The copy on this disk is not the beginning of what the database keeps.
+    Diverged {
+        /// Folder of the copy.
+        path: PathBuf,
+        /// Sequence at which it ends.
+        next_sequence: u64,
+    },
 }
 
 impl JournalError {
@@ -109,6 +125,16 @@ impl core::fmt::Display for JournalError {
                 path.display()
             ),
             Self::Stopped => f.write_str("The journal stopped after an earlier failure."),
+            Self::Database { action, what } => {
+                write!(f, "The journal's database could not {action}: {what}.")
+            }
+            Self::Deposed => f.write_str("Another leader has the journal's lease."),
+            Self::Diverged { path, next_sequence } => write!(
+                f,
+                "The copy of the journal in {}, up to sequence {next_sequence}, is not what the \
+                 database keeps. If the database is right, remove the folder.",
+                path.display()
+            ),
         }
     }
 }

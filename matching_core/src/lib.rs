@@ -35,6 +35,8 @@ pub mod python;
 pub mod reference;
 pub mod risk;
 pub mod runtime;
+#[cfg(feature = "postgres")]
+pub mod shared;
 pub mod simulation;
 mod slab;
 pub mod snapshot;

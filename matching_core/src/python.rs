@@ -10,6 +10,7 @@ mod feeds;
 mod follower;
 mod proofs;
 mod reads;
+mod shared;
 mod simulation;
 mod trades;
 
@@ -80,6 +81,8 @@ mod _matching {
     use super::proofs::{
         PyDayFile, PyDayVerifier, PyPublicJournal, py_inclusion_path, py_inclusion_root,
     };
+    #[pymodule_export]
+    use super::shared::PyMirror;
     #[pymodule_export]
     use super::simulation::PySimulation;
     #[pymodule_export]

@@ -12,29 +12,39 @@
 
 mod apply;
 mod completions;
+pub mod desk;
 mod execute;
 mod matcher;
 pub mod replica;
+#[cfg(feature = "postgres")]
+mod steward;
 pub mod store;
+mod term;
 mod writer;
 
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+#[cfg(feature = "postgres")]
+use crossbeam_channel::Sender;
+use crossbeam_channel::bounded;
 
 use self::completions::Completions;
-use self::matcher::Matcher;
+use self::desk::{Desk, Role, Standing};
 use self::replica::Replica;
-use self::writer::Writer;
+#[cfg(feature = "postgres")]
+use self::steward::{Steward, Wish};
+use self::term::{Opening, spawn};
 use crate::command::Command;
 use crate::engine::EngineLimits;
 use crate::error::Reason;
 use crate::event::Outcome;
 use crate::journal::{FileJournal, FileJournalOptions, JournalError};
+#[cfg(feature = "postgres")]
+use crate::shared::{SharedOptions, journal::JournalCopy};
 use crate::types::AccountNumber;
 use crate::wire::Denial;
 
@@ -130,7 +140,7 @@ pub struct Completion<T> {
     pub reply: Result<Reply, Denial>,
 }
 
-struct Job<T> {
+pub(crate) struct Job<T> {
     request: Request,
     ticket: T,
 }
@@ -155,15 +165,17 @@ pub struct Statistics {
 /// The running engine.
 #[derive(Debug)]
 pub struct Runtime<T: Send + 'static> {
-    jobs: Option<Sender<Job<T>>>,
+    desk: Arc<Desk<T>>,
     completions: Arc<Completions<T>>,
     replica: Arc<Replica<T>>,
     statistics: Arc<Statistics>,
     threads: Vec<JoinHandle<()>>,
+    #[cfg(feature = "postgres")]
+    steward: Option<Sender<Wish>>,
 }
 
 impl<T: Send + 'static> Runtime<T> {
-    /// Recovers the state from the directory and starts the threads.
+    /// Recovers the state from the directory and leads: nobody else can have its journal.
     ///
     /// # Errors
     /// When the journal is damaged, held by another process, or the system refuses.
@@ -174,58 +186,112 @@ impl<T: Send + 'static> Runtime<T> {
             FileJournalOptions { durable: options.durable, ..FileJournalOptions::default() };
         let position = recovered.position;
         let journal = FileJournal::open(lock, directory, journal_options, position)?;
-        let statistics = Arc::new(Statistics::default());
-        statistics.durable_next.store(position.next_sequence, Ordering::Release);
+        let engine = recovered.engine.clone();
+        let (mut runtime, news) = Self::follow(options, recovered)?;
+        let opening = Opening {
+            engine,
+            journal: Box::new(journal),
+            epoch: options.epoch,
+            queue_requests_max: options.queue_requests_max,
+            completions: Arc::clone(&runtime.completions),
+            statistics: Arc::clone(&runtime.statistics),
+            durable: news,
+            not_taken: Denial::plain(Reason::EngineStopped),
+        };
+        let (jobs, threads) = term::begin(opening, directory)?;
+        let standing =
+            Standing { role: Role::Leading, epoch: options.epoch, leader: String::new() };
+        runtime.desk.open(jobs, standing);
+        runtime.threads.splice(..0, threads);
+        Ok(runtime)
+    }
+
+    /// Recovers the state from the copy in the directory, follows the journal in the database, and
+    /// leads while it can have the lease.
+    ///
+    /// # Errors
+    /// When the directory is held by another process, or the system refuses.
+    #[cfg(feature = "postgres")]
+    pub fn share(options: &Options, shared: &SharedOptions) -> Result<Self, JournalError> {
+        let directory = &options.directory;
+        let (lock, recovered) = store::recover_copy(directory, options.limits)?;
+        let copy = JournalCopy::open(lock, directory, recovered.position)?;
+        let (mut runtime, news) = Self::follow(options, recovered)?;
+        let (wish, wishes) = bounded(1);
+        let steward = Steward::new(
+            shared,
+            options,
+            copy,
+            Arc::clone(&runtime.desk),
+            (Arc::clone(&runtime.replica), news),
+            (Arc::clone(&runtime.completions), Arc::clone(&runtime.statistics)),
+            wishes,
+        );
         let failed = JournalError::io("start a thread for", directory);
+        runtime.threads.insert(0, spawn("fg-steward", move || steward.run()).map_err(failed)?);
+        runtime.steward = Some(wish);
+        Ok(runtime)
+    }
+
+    /// Starts what answers reads, and returns where it hears of durable groups.
+    fn follow(
+        options: &Options,
+        recovered: store::Recovered,
+    ) -> Result<(Self, crossbeam_channel::Sender<replica::News>), JournalError> {
+        let directory = &options.directory;
+        let statistics = Arc::new(Statistics::default());
+        statistics.durable_next.store(recovered.position.next_sequence, Ordering::Release);
         let completions = Completions::new().map_err(JournalError::io("watch", directory))?;
         let completions = Arc::new(completions);
-        let mut engine = recovered.engine.clone();
-        engine.lead().map_err(|what| JournalError::Corrupt {
-            path: directory.clone(),
-            offset: 0,
-            what,
-        })?;
         let replica =
             Replica::new(recovered, options, Arc::clone(&completions), Arc::clone(&statistics));
         let replica = Arc::new(replica);
-
-        let (jobs, requests) = bounded(options.queue_requests_max.max(1));
-        let (groups, work) = bounded(0);
         let (durable, news) = bounded(replica::NEWS_MAX);
-        let writer = Writer::new(
-            journal,
-            directory,
-            Arc::clone(&completions),
-            Arc::clone(&statistics),
-            durable,
-        )?;
-        let matcher = Matcher::new(engine, options.epoch, requests, groups);
         let follower = Arc::clone(&replica);
-        let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new().name(name.to_owned()).spawn(body)
+        let thread = spawn("fg-replica", move || follower.run(&news))
+            .map_err(JournalError::io("start a thread for", directory))?;
+        let runtime = Self {
+            desk: Arc::new(Desk::new()),
+            completions,
+            replica,
+            statistics,
+            threads: vec![thread],
+            #[cfg(feature = "postgres")]
+            steward: None,
         };
-        let threads = [
-            spawn("fg-match", Box::new(move || matcher.run())),
-            spawn("fg-journal", Box::new(move || writer.run(&work))),
-            spawn("fg-replica", Box::new(move || follower.run(&news))),
-        ];
-        let threads = threads.into_iter().collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        Ok(Self { jobs: Some(jobs), completions, replica, statistics, threads })
+        Ok((runtime, durable))
     }
 
     /// Hands a request over; its answer comes with [`Runtime::drain`].
     ///
     /// # Errors
-    /// The reason and the ticket, when the engine is stopped or has too much to do.
-    pub fn submit(&self, request: Request, ticket: T) -> Result<(), (Reason, T)> {
-        let Some(jobs) = &self.jobs else { return Err((Reason::EngineStopped, ticket)) };
+    /// The refusal and the ticket, when the engine is stopped, follows another one, or has too much
+    /// to do.
+    pub fn submit(&self, request: Request, ticket: T) -> Result<(), (Denial, T)> {
         if self.statistics.stopped.load(Ordering::Acquire) {
-            return Err((Reason::EngineStopped, ticket));
+            return Err((Denial::plain(Reason::EngineStopped), ticket));
         }
-        jobs.try_send(Job { request, ticket }).map_err(|error| match error {
-            TrySendError::Full(job) => (Reason::EngineOverloaded, job.ticket),
-            TrySendError::Disconnected(job) => (Reason::EngineStopped, job.ticket),
+        self.desk.submit(Job { request, ticket })
+    }
+
+    /// Gives the lease back after answering what was taken, and does not take it again; false
+    /// when there is no lease: the journal is this process's own.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn hand_over(&self) -> bool {
+        // A full channel holds the same wish already.
+        self.steward.as_ref().is_some_and(|steward| {
+            let _ = steward.try_send(Wish::HandOver);
+            true
         })
+    }
+
+    /// Returns what this process is to the journal, and who leads.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let standing = self.desk.standing();
+        let stopped = self.statistics.stopped.load(Ordering::Acquire);
+        if stopped { Standing { role: Role::Waiting, ..standing } } else { standing }
     }
 
     /// Returns the file descriptor that is readable while answers wait.
@@ -253,7 +319,11 @@ impl<T: Send + 'static> Runtime<T> {
 
     /// Finishes what was submitted and stops the threads. Answers can still be drained.
     pub fn close(&mut self) {
-        self.jobs = None;
+        #[cfg(feature = "postgres")]
+        {
+            self.steward = None;
+        }
+        self.desk.shut();
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so; there is nothing left to save.
             let _ = thread.join();

@@ -196,8 +196,8 @@ fn test_full_queue_is_refused_at_once() {
     for number in 0..1_000_000 {
         match runtime.submit(Request::Control(Box::new(Command::AdvanceTime)), number) {
             Ok(()) => taken += 1,
-            Err((reason, ticket)) => {
-                refused = Some((reason, ticket == number));
+            Err((denial, ticket)) => {
+                refused = Some((denial.reason, ticket == number));
                 break;
             }
         }

@@ -21,8 +21,8 @@ OURS = {name: one for name, one in SERVICES.items() if one.get("image") == "farm
 
 def test_every_part_is_there() -> None:
     expected = {
-        "envoy", "server", "stream", "projector", "worker", "migrate", "postgres", "redis", "kubo",
-        "ethereum",
+        "envoy", "server-1", "server-2", "stream", "projector", "worker", "migrate", "postgres",
+        "redis", "kubo", "ethereum", "prometheus", "grafana",
     }  # fmt: skip
     assert set(SERVICES) == expected
 
@@ -49,7 +49,7 @@ def test_production_settings_hold(tmp_path: Path) -> None:
 
     given = {
         name.removeprefix(PREFIX).lower(): re.sub(r"\$\{\w+:\?\}", "x" * 32, value)
-        for name, value in SERVICES["server"]["environment"].items()
+        for name, value in SERVICES["server-1"]["environment"].items()
     }
     settings = load(environment={}, env_file=None, **given)
     assert settings.is_production
@@ -63,7 +63,7 @@ def test_envoy_finds_the_server_and_is_believed() -> None:
     assert SERVICES["envoy"]["networks"] == ["edge"]
     assert SERVICES["envoy"]["volumes"] == [f"./envoy:{PRODUCTION.folder}:ro"]
     assert any(entry.endswith(f":{PRODUCTION.rest_port}") for entry in SERVICES["envoy"]["ports"])
-    trusted = SERVICES["server"]["environment"]["FARMGATE_TRUSTED_PROXIES"]
+    trusted = SERVICES["server-1"]["environment"]["FARMGATE_TRUSTED_PROXIES"]
     subnet = COMPOSE["networks"]["edge"]["ipam"]["config"][0]["subnet"]
     assert ip_network(trusted) == ip_network(subnet)
 
@@ -89,5 +89,5 @@ def test_image_is_built_with_the_locked_tools() -> None:
 
 def test_no_secret_is_written_down() -> None:
     text = json.dumps(COMPOSE)
-    for name in ("POSTGRES_PASSWORD", "FARMGATE_SECRET_KEY"):
+    for name in ("POSTGRES_PASSWORD", "FARMGATE_SECRET_KEY", "GRAFANA_PASSWORD"):
         assert f"${{{name}:?}}" in text

@@ -22,7 +22,7 @@ def database(any_database_url: str):
 
 
 def _load_tables() -> None:
-    endings = (".tables", ".audit", ".replies", ".outbox", ".configuration")
+    endings = (".tables", ".audit", ".replies", ".outbox", ".configuration", ".journal")
     for module in pkgutil.walk_packages(farmgate.__path__, "farmgate."):
         if module.name.endswith(endings):
             importlib.import_module(module.name)

@@ -84,6 +84,9 @@ def proven(deal: Deal, name: str) -> None:
     document = deal.call("buyer", "GetFromIpfs", cid=published.cid).data
     assert f"0x{keccak256(document).hex()}" == contract.terms_hash == proof.terms_hash
     assert cid_of(document) == contract.terms_cid == proof.terms_cid
+    rendered = {"contract_id": name, "format": "DOCUMENT_FORMAT_JSON"}
+    assert deal.call("seller", "RenderDocument", **rendered).data == document
+    assert deal.call("seller", "RenderDocument", contract_id=name).data.startswith(b"%PDF-")
     assert hashlib.sha256(document).hexdigest() == published.sha256
     history = deal.history(name)
     assert history[0] == "contract.drafted"

@@ -18,6 +18,7 @@ from chains import CHAIN_ID, OPERATOR, Anvil
 from e2e.exchange import free_ports
 from farmgate.app import wire
 from farmgate.app.application import Application
+from farmgate.app.edge import process
 from farmgate.app.edge.options import EdgeOptions
 from farmgate.app.edge.process import Edge
 from farmgate.app.parts import blockchain, contracts
@@ -35,6 +36,8 @@ from scenarios.faces import TIMEOUT_S, Face, Grpc, Rest
 assert chain_pyevm, "It takes seconds to load: nobody waits for that inside a call."
 # Of corn, in dollars a bushel.
 TICK = Decimal("0.0025")
+# Longer than any start takes, on a busy machine too.
+START_S = 120.0
 # How soon the exchange looks again at what goes on by itself.
 FAST = {"_FIRST_S": 0.02, "_IDLE_S": 0.1, "_BUSY_S": 0.05, "_NODE_S": 0.1, "_PINS_DOWN_S": 0.1}
 
@@ -49,7 +52,7 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Does work on the loop; returns what comes of it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
 
     def close(self) -> None:
         """Ends it."""
@@ -124,7 +127,8 @@ def exchange(folder: Path, **given: Any) -> Iterator[World]:
     loop = Loop()
     try:
         loop.run(application.start())
-        loop.run(edge.start())
+        with patch.object(process, "_READY_S", START_S):
+            loop.run(edge.start())
         address = f"http://127.0.0.1:{rest_port}"
         with (
             httpx.Client(base_url=address, timeout=TIMEOUT_S) as client,

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{FlockOperation, flock};
 
 use super::frame::{self, GroupHeader};
+use super::reader::DurableMark;
 use super::segment::{self, SEGMENT_HEADER_BYTES};
 use super::{Journal, JournalError, Position};
 
@@ -17,8 +18,8 @@ use super::{Journal, JournalError, Position};
 pub struct FileJournalOptions {
     /// Size of a segment in bytes; a group that is larger gets a segment of its own size.
     pub segment_bytes: u64,
-    /// Whether a group is synced before it counts. Only a test that shows what syncing is for
-    /// switches it off.
+    /// Whether a group is synced before it counts. It is not in a copy of what a database keeps,
+    /// and in a test that shows what syncing is for.
     pub durable: bool,
 }
 
@@ -100,7 +101,7 @@ impl Drop for SparePreparer {
     }
 }
 
-/// The file journal, open for appending.
+/// The file journal, open for appending. It publishes how far it is durable.
 pub struct FileJournal {
     directory: PathBuf,
     options: FileJournalOptions,
@@ -109,6 +110,7 @@ pub struct FileJournal {
     position: Position,
     buffer: Vec<u8>,
     spare: SparePreparer,
+    mark: DurableMark,
     failed: bool,
     _lock: DirectoryLock,
 }
@@ -139,6 +141,9 @@ impl FileJournal {
         };
         let size = file.metadata().map_err(JournalError::io("look at", &path))?.len();
         spare.request(options.segment_bytes);
+        let mark = DurableMark::create(directory)?;
+        mark.publish(position.next_sequence)
+            .map_err(JournalError::io("publish the end of", directory))?;
         Ok(Self {
             directory: directory.to_owned(),
             options,
@@ -147,9 +152,16 @@ impl FileJournal {
             position,
             buffer: Vec::new(),
             spare,
+            mark,
             failed: false,
             _lock: lock,
         })
+    }
+
+    /// Tells whether an earlier failure stopped the journal.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.failed
     }
 
     fn write(&mut self, header: &GroupHeader, payload: &[u8]) -> Result<Position, JournalError> {
@@ -171,6 +183,9 @@ impl FileJournal {
             offset: self.position.offset.saturating_add(needed),
             chain,
         };
+        self.mark
+            .publish(self.position.next_sequence)
+            .map_err(JournalError::io("publish the end of", &self.directory))?;
         Ok(self.position)
     }
 

@@ -35,14 +35,19 @@ pub(super) struct PyEngine {
 }
 
 impl PyEngine {
-    fn runtime(&self) -> MutexGuard<'_, Runtime<Ticket>> {
+    pub(super) fn new(runtime: Runtime<Ticket>) -> Self {
+        let replica = Arc::clone(runtime.replica());
+        Self { runtime: Mutex::new(runtime), replica }
+    }
+
+    pub(super) fn runtime(&self) -> MutexGuard<'_, Runtime<Ticket>> {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn submit(&self, py: Python<'_>, request: Request, future: Ticket) -> PyResult<()> {
         let submitted = self.runtime().submit(request, future);
-        if let Err((reason, future)) = submitted {
-            let refusal = PyRefusal::from(Denial::plain(reason));
+        if let Err((denial, future)) = submitted {
+            let refusal = PyRefusal::from(denial);
             resolve(py, &future, Py::new(py, refusal)?.into_any())?;
         }
         Ok(())
@@ -97,9 +102,7 @@ impl PyEngine {
             queue_requests_max,
             epoch,
         };
-        let runtime = py.detach(|| Runtime::open(&options))?;
-        let replica = Arc::clone(runtime.replica());
-        Ok(Self { runtime: Mutex::new(runtime), replica })
+        Ok(Self::new(py.detach(|| Runtime::open(&options))?))
     }
 
     /// Returns the file descriptor that is readable while answers wait.

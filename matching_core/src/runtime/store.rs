@@ -53,6 +53,42 @@ pub fn recover(
     Ok((lock, Recovered { engine, feeds, position: tail.position, snapshot_sequence }))
 }
 
+/// As [`recover`] does with a copy of what a database keeps: a damaged one is made anew.
+///
+/// # Errors
+/// When the directory is held by another process or unreadable.
+#[cfg(feature = "postgres")]
+pub fn recover_copy(
+    directory: &Path,
+    limits: EngineLimits,
+) -> Result<(DirectoryLock, Recovered), JournalError> {
+    match recover(directory, limits) {
+        Err(error @ JournalError::Corrupt { .. }) => {
+            discard_copy(directory, &error)?;
+            recover(directory, limits)
+        }
+        other => other,
+    }
+}
+
+/// Removes a copy that is damaged; the database has all of it.
+///
+/// # Errors
+/// When the operating system refuses.
+#[cfg(feature = "postgres")]
+pub fn discard_copy(directory: &Path, damage: &JournalError) -> Result<(), JournalError> {
+    eprintln!("farmgate: the copy of the journal is made anew: {damage}");
+    let entries = fs::read_dir(directory).map_err(JournalError::io("read", directory))?;
+    for entry in entries {
+        let path = entry.map_err(JournalError::io("read", directory))?.path();
+        let kind = path.extension().and_then(|extension| extension.to_str());
+        if matches!(kind, Some("segment" | "snapshot" | "spare")) {
+            fs::remove_file(&path).map_err(JournalError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Applies the commands of a group.
 ///
 /// # Errors

@@ -1,6 +1,5 @@
 //! The journal thread: makes groups durable in order and lets their answers go.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -12,32 +11,19 @@ use super::matcher::Group;
 use super::replica::News;
 use super::{Completion, Statistics};
 use crate::error::Reason;
-use crate::journal::reader::DurableMark;
-use crate::journal::{FileJournal, Journal, JournalError};
+use crate::journal::{Journal, JournalError};
 use crate::wire::Denial;
 
 pub(crate) struct Writer<T> {
-    journal: FileJournal,
-    mark: DurableMark,
-    completions: Arc<Completions<T>>,
-    statistics: Arc<Statistics>,
-    durable: Sender<News>,
+    pub(crate) journal: Box<dyn Journal>,
+    pub(crate) completions: Arc<Completions<T>>,
+    pub(crate) statistics: Arc<Statistics>,
+    pub(crate) durable: Sender<News>,
+    /// What callers are told of requests that the journal was not asked to take any more.
+    pub(crate) not_taken: Denial,
 }
 
 impl<T> Writer<T> {
-    pub(crate) fn new(
-        journal: FileJournal,
-        directory: &Path,
-        completions: Arc<Completions<T>>,
-        statistics: Arc<Statistics>,
-        durable: Sender<News>,
-    ) -> Result<Self, JournalError> {
-        let mark = DurableMark::create(directory)?;
-        mark.publish(journal.position().next_sequence)
-            .map_err(JournalError::io("publish the end of", directory))?;
-        Ok(Self { journal, mark, completions, statistics, durable })
-    }
-
     pub(crate) fn run(mut self, groups: &Receiver<Group<T>>) {
         for mut group in groups {
             if let Err(error) = self.write(&mut group) {
@@ -54,9 +40,6 @@ impl<T> Writer<T> {
             let started = Instant::now();
             let before = self.journal.position();
             let after = self.journal.append(&group.header, &group.payload)?;
-            self.mark
-                .publish(after.next_sequence)
-                .map_err(JournalError::io("publish", "durable"))?;
             let statistics = &self.statistics;
             let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             statistics.sync_ns.fetch_add(spent, Ordering::Relaxed);
@@ -71,15 +54,18 @@ impl<T> Writer<T> {
         Ok(())
     }
 
-    /// Tells every caller that the outcome is not known, now and from now on.
+    /// Tells every caller of a group that was not made durable, now and from now on.
     fn stop(&self, error: &JournalError, group: Group<T>) {
         if !self.statistics.stopped.swap(true, Ordering::AcqRel) {
             eprintln!("farmgate: the journal stopped: {error}");
         }
-        let stopped = |completion: Completion<T>| Completion {
-            reply: Err(Denial::plain(Reason::EngineStopped)),
-            ..completion
+        let denial = match error {
+            JournalError::Stopped | JournalError::Deposed => self.not_taken.clone(),
+            // Perhaps it was written all the same.
+            _ => Denial::plain(Reason::EngineStopped),
         };
+        let stopped =
+            |completion: Completion<T>| Completion { reply: Err(denial.clone()), ..completion };
         let mut completions: Vec<_> = group.completions.into_iter().map(stopped).collect();
         self.completions.push(&mut completions);
     }

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 from typing import Final
 
+from farmgate.app.figures import HealthFigures
 from farmgate.app.lifecycle import Component, Components
+from farmgate.app.parts import machine
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.schema import Schema
 from farmgate.app.server import GrpcServer
@@ -77,23 +79,28 @@ def assemble(base: Base, made: Sequence[Part]) -> Application:
         DescriptorError: The API's descriptors and the servicers do not fit.
     """
     settings = base.settings
+    address = settings.redis_url.get_secret_value()
+    shared = RedisLimiter(address) if address else None
     checks = [Check("database", is_required=True, probe=_database_probe(base.database))]
+    # Without Redis each process counts limits for itself.
+    checks += [Check("Redis", is_required=False, probe=shared.ping)] if shared else []
     checks += [check for part in made for check in part.checks]
+    checks += machine.part(settings.data_dir).checks
     health = Health(
         checks,
         mode="production" if settings.is_production else "embedded",
-        version=_version(),
+        version=version(),
         clock=base.clock,
     )
+    base.metrics.register(HealthFigures(health))
     servicers = [servicer for part in made for servicer in part.servicers]
     servicers.append(HealthService(health))
     idempotency = Idempotency(base.database, base.clock, base.ids, key=base.secrets.key)
-    address = settings.redis_url.get_secret_value()
-    shared = RedisLimiter(address) if address else None
     chain = _chain(base, idempotency, shared)
     router = Router(servicers, chain)
     services = {servicer.SERVICE.full_name for servicer in servicers}
-    server = GrpcServer(settings, router, chain.shapes, health, services)
+    farewells = [farewell for part in made for farewell in part.farewells]
+    server = GrpcServer(settings, router, chain.shapes, health, services, farewells)
     components: list[Component] = [
         Schema(base.database, may_upgrade=not settings.is_production),
         MetricsServer(base.metrics, host=settings.metrics_host, port=settings.metrics_port),
@@ -114,8 +121,15 @@ def _runner(base: Base, parts: Sequence[Part]) -> InProcess:
     has_all = base.settings.jobs_in_process
     bound = [job for part in parts for job in part.jobs if has_all or job.kind.queue.needs_core]
     schedules = [one for part in parts for one in part.schedules] if has_all else []
-    execution = Execution(base.database, base.clock, bound, "serve")
-    return InProcess(base.database, base.clock, execution, base.jobs, schedules)
+    settings = base.settings
+    # Servers beside each other do not take up what another one is at.
+    name = f"serve {settings.advertised_address}"[:64] if settings.shares_journal else "serve"
+    execution = Execution(base.database, base.clock, bound, name)
+
+    def may_work() -> bool:
+        return all(part.may_work() for part in parts)
+
+    return InProcess(base.database, base.clock, execution, base.jobs, schedules, may_work)
 
 
 def _chain(base: Base, idempotency: Idempotency, shared: Limiter | None = None) -> Collaborators:
@@ -146,7 +160,8 @@ def _database_probe(database: Database) -> Callable[[], Awaitable[str]]:
     return probe
 
 
-def _version() -> str:
+def version() -> str:
+    """Returns the version of Farmgate."""
     try:
         return metadata.version("farmgate")
     except metadata.PackageNotFoundError:

@@ -81,6 +81,7 @@ def worker() -> None:
 @app.command()
 def project() -> None:
     """Follow the journal and write the history of trading."""
+    from farmgate.app.parts import core  # noqa: PLC0415
     from farmgate.db.engine import Database  # noqa: PLC0415
     from farmgate.market.facade import Calendars  # noqa: PLC0415
     from farmgate.trading.facade import CandleProjector, Projector  # noqa: PLC0415
@@ -98,9 +99,14 @@ def project() -> None:
     database = Database(settings.history_address, threads=1)
     descriptions = Database(settings.database_address, threads=1)
     candles = CandleProjector(database, Calendars(descriptions).of)
+    folder, mirrors = core.followed(settings)
+    for mirror in mirrors:
+        mirror.open()
     try:
-        Projector(database, settings.journal_dir, candles.step).run(lambda: stopping)
+        Projector(database, folder, candles.step).run(lambda: stopping)
     finally:
+        for mirror in mirrors:
+            mirror.close()
         descriptions.close()
         database.close()
 
@@ -161,10 +167,9 @@ def _load() -> "Settings":
 
 
 def _log_to(settings: "Settings") -> None:
-    from farmgate.rpc.methods import sensitive_fields  # noqa: PLC0415
-    from farmgate.telemetry import logs  # noqa: PLC0415
+    from farmgate.app.process import observe  # noqa: PLC0415
 
-    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    observe(settings)
 
 
 def _fail(words: str) -> NoReturn:

@@ -5,10 +5,10 @@ import signal
 
 import uvloop
 
-from farmgate.app.application import Application
+from farmgate.app.application import Application, version
 from farmgate.app.settings import Settings
 from farmgate.rpc.methods import sensitive_fields
-from farmgate.telemetry import logs
+from farmgate.telemetry import logs, sentry
 from farmgate.telemetry.logs import logger
 
 _log = logger(__name__)
@@ -30,13 +30,25 @@ async def serve(application: Application) -> None:
     _log.info("stopped")
 
 
+def observe(settings: Settings) -> None:
+    """Sets up the log and the reports of faults, as settings say."""
+    names = sensitive_fields()
+    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=names)
+    sentry.configure(
+        settings.sentry_dsn.get_secret_value(),
+        environment=settings.env.value,
+        release=version(),
+        sensitive=names,
+    )
+
+
 def run(settings: Settings) -> None:
     """Serves until asked to go.
 
     Raises:
         SettingsError: The settings do not do here.
     """
-    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    observe(settings)
     from farmgate.app import wire  # noqa: PLC0415 - Only this role needs every module.
 
     run_application(wire.build(settings))
@@ -44,5 +56,8 @@ def run(settings: Settings) -> None:
 
 def run_application(application: Application) -> None:
     """Runs an application until it is asked to go."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(application))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(application))
+    finally:
+        sentry.close()

@@ -21,6 +21,11 @@ def not_for_production(settings: "Settings") -> list[str]:
         mistakes.append("FARMGATE_AUTH_ADMIN_MFA can't be false in production.")
     if settings.database_address.startswith("sqlite"):
         mistakes.append("FARMGATE_DATABASE_URL must name a PostgreSQL database in production.")
+    everywhere = {"0.0.0.0", "::"}  # noqa: S104 - Compared, not bound.
+    if settings.shares_journal and settings.host in everywhere and not settings.advertised_address:
+        mistakes.append(
+            "FARMGATE_ADVERTISED_ADDRESS must be given when FARMGATE_HOST is every address."
+        )
     if settings.demo:
         mistakes.append("FARMGATE_DEMO can't be true in production.")
     if settings.chain_url.get_secret_value() and settings.chain_operator_key_file is None:

@@ -1,7 +1,7 @@
 """The gRPC server: its options, the services beside the API's own, and how it goes."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import grpc
@@ -38,6 +38,7 @@ class GrpcServer:
         shapes: Holds work whose callers have left.
         health: Tells whether calls can be taken.
         services: Full names of the services.
+        farewells: What is done first when it goes.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class GrpcServer:
         shapes: Shapes,
         health: Health,
         services: Iterable[str],
+        farewells: Iterable[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._settings = settings
         self._router = router
         self._shapes = shapes
         self._health = health
         self._services = tuple(sorted(services))
+        self._farewells = tuple(farewells)
         self._told = grpc_health.aio.HealthServicer()
         self._readiness = Periodic("readiness", _READINESS_INTERVAL_S, self._tell)
         self._server: grpc.aio.Server | None = None
@@ -94,6 +97,8 @@ class GrpcServer:
         self._health.leave()
         await self._readiness.stop()
         await self._told.enter_graceful_shutdown()
+        for farewell in self._farewells:
+            await farewell()
         await asyncio.sleep(self._settings.drain_s)
         await self._server.stop(self._settings.grace_s)
         await self._shapes.drain()

@@ -18,8 +18,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from farmgate.app.journal_settings import JournalSettings
 from farmgate.app.mistakes import mistyped, words
 from farmgate.app.production import not_for_production
+from farmgate.app.telemetry_settings import TelemetrySettings
 
 PREFIX: Final = "FARMGATE_"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -42,7 +44,7 @@ class SettingsError(Exception):
         super().__init__(f"The settings have mistakes:\n{listed}")
 
 
-class Settings(BaseSettings):
+class Settings(JournalSettings, TelemetrySettings, BaseSettings):
     """The settings of a process."""
 
     model_config = SettingsConfigDict(
@@ -268,15 +270,6 @@ class Settings(BaseSettings):
         default=10, description="Streams a user, or an address without one, may have open."
     )
 
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
-        description="Lowest level that is logged.",
-    )
-    log_file: Path | None = Field(
-        default=None, description="File of the log, rotated; unset means standard error."
-    )
-
     @field_validator("trusted_proxies", "web_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -299,7 +292,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as smtp://host:587")
         return value
 
-    @field_validator("database_url", "history_url", "jobs_url")
+    @field_validator("database_url", "history_url", "jobs_url", "journal_url")
     @classmethod
     def _check_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value():

@@ -9,15 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from farmgate.app import process
 from farmgate.app.application import Application, assemble
 from farmgate.app.foundation import open_base
-from farmgate.app.parts import auth, notifications, users
+from farmgate.app.parts import auth, core, notifications, users
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.settings import Settings, SettingsError
 from farmgate.health.facade import Check
 from farmgate.market.stream_service import MarketEventServicer, MarketStreamServicer
 from farmgate.ports.clock import SystemClock
 from farmgate.ports.watching import JournalFailure, Watching
-from farmgate.rpc.methods import sensitive_fields
-from farmgate.telemetry import logs
 from farmgate.trading.accounts import Readable
 from farmgate.trading.stream_service import OrderEventServicer, OrderStreamServicer
 
@@ -39,7 +37,7 @@ class _Watched:
 
 def run(settings: Settings) -> None:
     """Serves streams until asked to go."""
-    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    process.observe(settings)
     process.run_application(build(settings))
 
 
@@ -52,7 +50,8 @@ def build(settings: Settings) -> Application:
 
 def parts(base: Base) -> Sequence[Part]:
     """Returns the streams and who may open them."""
-    watching = Watching(base.settings.journal_dir)
+    folder, mirrors = core.followed(base.settings)
+    watching = Watching(folder)
     readable = Readable(watching, users.open_users(base).members)
     market_and_orders = Part(
         servicers=[
@@ -61,7 +60,7 @@ def parts(base: Base) -> Sequence[Part]:
             OrderStreamServicer(watching, readable),
             OrderEventServicer(watching),
         ],
-        components=[_Watched(watching)],
+        components=[*mirrors, _Watched(watching)],
         checks=[Check("journal", is_required=True, probe=_probe(watching))],
     )
     return [market_and_orders, auth.listening(base), notifications.streams(base)]

@@ -8,6 +8,7 @@ health depends on.
 from collections.abc import Callable, Sequence
 
 from farmgate.app.application import Application, assemble
+from farmgate.app.figures import CoreFigures
 from farmgate.app.foundation import open_base
 from farmgate.app.parts import accounts as leaving
 from farmgate.app.parts import (
@@ -65,6 +66,7 @@ def build(
 def _parts(base: Base, accounts: Accounts | None) -> list[Part]:
     """Returns the modules, each below those that use it."""
     matching = core.open_matching(base.settings)
+    base.metrics.register(CoreFigures(matching))
     chain = blockchain.open_chain(base)
     history, history_database = trading.open_history(base)
     people = users.open_users(base)

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 from farmgate.app.foundation import open_base
 from farmgate.app.lifecycle import Component, Components
-from farmgate.app.parts import accounts, admin, ai, jobs, market, statements
+from farmgate.app.parts import accounts, admin, ai, contracts, jobs, market, statements
 from farmgate.app.parts.base import Base, Part
 from farmgate.app.parts.prices import forecast_prices
 from farmgate.app.parts.trading import open_history
+from farmgate.app.process import observe
 from farmgate.app.settings import Settings
 from farmgate.jobs.execution import Execution
 from farmgate.jobs.worker import Worker
 from farmgate.ports.clock import SystemClock
-from farmgate.rpc.methods import sensitive_fields
-from farmgate.telemetry import logs
 
 
 def parts(base: Base) -> list[Part]:
@@ -33,6 +32,7 @@ def parts(base: Base) -> list[Part]:
         statements.work(),
         accounts.work(base, history),
         admin.work(),
+        contracts.work(),
     ]
 
 
@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
     Raises:
         SettingsError: The settings do not do here.
     """
-    logs.configure(level=settings.log_level, file=settings.log_file, sensitive=sensitive_fields())
+    observe(settings)
     base = open_base(settings, SystemClock())
     with asyncio.Runner() as runner:
         runner.run(work(base, parts(base)))

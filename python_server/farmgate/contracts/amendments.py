@@ -38,6 +38,7 @@ from farmgate.contracts.values import (
     AMENDMENT,
     BUYER,
     DISPUTE,
+    FIRM_OFFER,
     SELLER,
     Contract,
     Matter,
@@ -294,12 +295,13 @@ class Amendments:
             self._take_place(connection, contract, wanted, found.id)
         if wanted.message().price != contract.message().price:
             # Their targets are of the price as it was.
-            matters.cancel_offers(connection, contract)
+            matters.end(connection, contract, {FIRM_OFFER})
         done = contract.priced_quantity
         if open_legs(wanted):
             done = f"{priced(wanted, store.fixations_of(connection, contract.id)):f}"
         self._steps.step(
-            connection, contract, "amendment.signed", actor, detail={"amendment_id": found.id},
+            connection, contract, "amendment.signed", actor,
+            detail={"amendment_id": found.id, "terms_cid": prepared.cid},
             **{name: getattr(wanted, name) for name in AMENDED}, priced_quantity=done,
             chain_status="PENDING" if is_chained else contract.chain_status,
         )  # fmt: skip

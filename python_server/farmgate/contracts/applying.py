@@ -8,11 +8,11 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from farmgate.api.contracts.v1 import contract_terms_pb2, delivery_types_pb2
-from farmgate.contracts import store
+from farmgate.contracts import matters, store
 from farmgate.contracts.prices import Prices
-from farmgate.contracts.rules import most
+from farmgate.contracts.rules import least, most
 from farmgate.contracts.steps import SYSTEM, Actor, Steps
-from farmgate.contracts.values import ACTIVE, BOTH, Contract, Delivery
+from farmgate.contracts.values import ACTIVE, BOTH, DEFAULT, WASHOUT, Contract, Delivery
 from farmgate.errors import DomainError
 
 Message = delivery_types_pb2.Delivery
@@ -75,11 +75,15 @@ class Applying:
             applied_quantity=_plain(applied), accept_by=None, version=delivery.version + 1,
         )  # fmt: skip
         store.put_delivery(connection, changed)
+        delivered = contract.delivered + applied
+        if delivered >= least(Decimal(stated.quantity), Decimal(stated.tolerance_pct or "0")):
+            # There is nothing left to be in default with, or to wash out.
+            matters.end(connection, contract, {DEFAULT, WASHOUT})
         self._steps.step(
             connection, contract, "delivery.accepted", actor,
             detail={"ticket": delivery.ticket, "quantity": f"{_plain(applied)} {stated.unit}"},
             # Who agreed to settle agreed to less than there is now.
-            delivered_quantity=_plain(contract.delivered + applied), settle_agreed=0,
+            delivered_quantity=_plain(delivered), settle_agreed=0,
         )  # fmt: skip
         return changed
 

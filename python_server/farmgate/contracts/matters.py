@@ -98,19 +98,18 @@ def change(
 
 def clear(connection: Connection, contract: Contract) -> None:
     """Ends what is open beside a contract, and strikes loads that do not count."""
-    for one in matter_store.open_matters(connection, contract.id):
-        change(connection, one, _AT_THE_END[one.kind])
+    end(connection, contract, _AT_THE_END.keys())
     for load in store.deliveries_of(connection, contract.id):
         if load.state not in {"APPLIED", "REJECTED", "VOID"}:
             struck = replace(load, state="VOID", accept_by=None, version=load.version + 1)
             store.put_delivery(connection, struck)
 
 
-def cancel_offers(connection: Connection, contract: Contract) -> None:
-    """Takes the firm offers on a contract back."""
+def end(connection: Connection, contract: Contract, kinds: Collection[str]) -> None:
+    """Ends what is open of some kinds beside a contract."""
     for one in matter_store.open_matters(connection, contract.id):
-        if one.kind == FIRM_OFFER:
-            change(connection, one, _AT_THE_END[FIRM_OFFER])
+        if one.kind in kinds:
+            change(connection, one, _AT_THE_END[one.kind])
 
 
 def last_day(connection: Connection, contract: Contract) -> datetime:

@@ -257,7 +257,10 @@ class Negotiation:
         seller_pct = _pct(stated.deposit.seller_pct, values, "contracts.seller_deposit_pct")
         return self._steps.step(
             connection, contract, "contract.signature_required", actor,
-            detail={"sign_by": sign_by.isoformat(), "summary": _summary(stated)},
+            detail={
+                "sign_by": sign_by.isoformat(), "summary": _summary(stated),
+                "terms_cid": prepared.cid,
+            },
             tells=(other(party),),
             state=PENDING,
             terms=stated.SerializeToString(),

@@ -1,5 +1,7 @@
 """The gRPC face of what is signed, delivered, priced and paid."""
 
+from google.api.httpbody_pb2 import HttpBody
+
 from farmgate.api.contracts.v1 import (
     deliveries_pb2,
     delivery_types_pb2,
@@ -8,6 +10,7 @@ from farmgate.api.contracts.v1 import (
     weighing_pb2,
 )
 from farmgate.contracts.deliveries import Deliveries
+from farmgate.contracts.documents import Documents
 from farmgate.contracts.messages import (
     contract_message,
     delivery_message,
@@ -27,8 +30,9 @@ class ContractSigningServicer(Servicer):
 
     SERVICE = signing_pb2.DESCRIPTOR.services_by_name["ContractSigningService"]
 
-    def __init__(self, signing: Signing) -> None:
+    def __init__(self, signing: Signing, documents: Documents) -> None:
         self._signing = signing
+        self._documents = documents
 
     async def GetSigningPayload(
         self, request: signing_pb2.GetSigningPayloadRequest, call: Call
@@ -73,6 +77,22 @@ class ContractSigningServicer(Servicer):
             )
 
         return await self._signing.publish(actor_of(call), request.contract_id, call.effect(render))
+
+    async def RenderDocument(
+        self, request: signing_pb2.RenderDocumentRequest, call: Call
+    ) -> HttpBody:
+        is_canonical = request.format == signing_pb2.DOCUMENT_FORMAT_JSON
+        who, name = actor_of(call), request.contract_id
+        if request.statement_id:
+            data = await self._documents.statement(
+                who, name, request.statement_id, is_canonical=is_canonical
+            )
+        else:
+            data = await self._documents.contract(
+                who, name, request.contract_version, is_canonical=is_canonical
+            )
+        kind = "application/json" if is_canonical else "application/pdf"
+        return HttpBody(content_type=kind, data=data)
 
     async def VerifyContract(
         self, request: signing_pb2.VerifyContractRequest, call: Call

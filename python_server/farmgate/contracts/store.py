@@ -190,6 +190,17 @@ def events_of(
     return all_of(connection, query.order_by(table.sequence).limit(limit), ContractEvent)
 
 
+def events_of_version(
+    connection: Connection, contract_id: str, version: int
+) -> list[ContractEvent]:
+    """Returns the events of a version of a contract, oldest first."""
+    table = contract_events.c
+    query = select(contract_events).where(
+        table.contract_id == contract_id, table.version == version
+    )
+    return all_of(connection, query.order_by(table.sequence), ContractEvent)
+
+
 def events_after(
     connection: Connection, user_id: str, contract_ids: Collection[str], *, after: int, limit: int
 ) -> list[ContractEvent]:

@@ -1,5 +1,5 @@
 """What the process and other modules use of health."""
 
-from farmgate.health.logic import Check, Health, Report
+from farmgate.health.logic import Check, Health, Report, Unwell
 
-__all__ = ["Check", "Health", "Report"]
+__all__ = ["Check", "Health", "Report", "Unwell"]

@@ -14,6 +14,10 @@ _PROBE_S: Final = 1.0
 _KEPT_S: Final = 0.5
 
 
+class Unwell(Exception):  # noqa: N818 - What a probe says, and no fault of the program.
+    """Something is not well; the words are told to anybody who asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """Something the exchange needs.
@@ -91,6 +95,11 @@ class Health:
         is_well = all(one.is_healthy for one in findings if one.is_required)
         return Report(is_well and not self._is_leaving, self._mode, self._version, findings)
 
+    @property
+    def last(self) -> tuple[Finding, ...]:
+        """Returns what was found last, without looking."""
+        return self._kept[1] if self._kept else ()
+
     async def ready_report(self) -> Report:
         """Returns what the checks found when calls can be taken.
 
@@ -116,6 +125,8 @@ class Health:
             detail = f"No answer within {_PROBE_S:g} s."
         except DomainError as error:
             detail = error.reason
+        except Unwell as error:
+            detail = str(error)
         except Exception as error:  # noqa: BLE001 - Whatever a probe raises is what it found.
             # Its words may hold addresses and names; its kind does not.
             detail = type(error).__name__

@@ -1,7 +1,7 @@
 """Runs jobs in this process: those that need what only it has, and all of them in tests."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -29,17 +29,19 @@ class InProcess:
         execution: Runs them.
         queue: Enqueues what schedules want.
         schedules: Schedules that this process keeps; a worker keeps them elsewhere.
+        may_work: Tells whether jobs may be begun here now.
     """
 
     def __init__(
         self, database: Database, clock: Clock, execution: Execution, queue: JobQueue,
-        schedules: Sequence[Schedule] = (),
+        schedules: Sequence[Schedule] = (), may_work: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._execution = execution
         self._queue = queue
         self._schedules = tuple(schedules)
+        self._may_work = may_work
         self._looked_at = clock.now()
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._look = Periodic("jobs", _LOOK_S, self.look)
@@ -61,6 +63,8 @@ class InProcess:
 
     async def look(self) -> int:
         """Starts what is due and fits; returns how many were started."""
+        if not self._may_work():
+            return 0
         await self._tick()
         now, open_queues = self._clock.now(), self._open()
         if not open_queues:

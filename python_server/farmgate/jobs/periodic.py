@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from farmgate.errors import DomainError
+from farmgate.telemetry import sentry
 from farmgate.telemetry.logs import logger
 
 _log = logger(__name__)
@@ -43,6 +45,11 @@ class Periodic:
         while True:
             try:
                 await self._work()
+            except DomainError as error:
+                # A server that follows has nothing to do here: the leader does it.
+                if error.reason != "NOT_LEADER":
+                    _log.warning("periodic work failed", work=self._name, exc_info=error)
             except Exception as error:  # noqa: BLE001 - The work must outlive its failures.
                 _log.warning("periodic work failed", work=self._name, exc_info=error)
+                sentry.report(error, work=self._name)
             await asyncio.sleep(self._interval_s)

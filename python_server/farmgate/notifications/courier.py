@@ -11,20 +11,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from email.message import EmailMessage
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
-import jinja2
 from sqlalchemy import Connection
 
+from farmgate.api.notifications.v1 import preferences_pb2
 from farmgate.db import outbox
 from farmgate.db.engine import Database
 from farmgate.db.outbox import Announcement
 from farmgate.errors import DomainError
 from farmgate.notifications import rules, store, webhook_store
 from farmgate.notifications.catalogue import EMAIL
+from farmgate.notifications.letters import letter
 from farmgate.notifications.store import Notification
 from farmgate.notifications.webhook_logic import SecretBox
 from farmgate.notifications.webhook_store import Webhook, WebhookDelivery
@@ -34,15 +34,22 @@ from farmgate.telemetry.logs import logger
 from farmgate.users.facade import User, Users
 
 _BATCH: Final = 20
+# Notifications of one message.
+_GATHERED_MAX: Final = 200
 _WEBHOOK_TIMEOUT_S: Final = 10.0
 _GONE: Final = 410
 _ERROR_LENGTH: Final = 200
 _log = logger(__name__)
-_templates: Final = jinja2.Environment(
-    loader=jinja2.PackageLoader("farmgate.notifications"),
-    autoescape=jinja2.select_autoescape(["html"]),
-    undefined=jinja2.StrictUndefined,
-)
+
+
+class _Letter(NamedTuple):
+    """What goes out in one message, and to whom."""
+
+    told: list[Notification]
+    attempts: int
+    user: User | None
+    locale: str
+
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -70,50 +77,56 @@ class Postman:
     async def run(self) -> None:
         """Sends all that is due."""
         while due := await self._database.read(self._due):
-            for notification, attempts, user in due:
-                await self._send(notification, attempts, user)
+            for one in due:
+                await self._send(*one)
             if len(due) < _BATCH:
-                return
+                break
+        while gathered := await self._database.read(self._gathered):
+            await self._send(*gathered)
 
-    def _due(self, connection: Connection) -> list[tuple[Notification, int, User | None]]:
+    def _due(self, connection: Connection) -> list[_Letter]:
         found = store.due(connection, EMAIL, self._clock.now(), _BATCH)
-        return [
-            (one, attempts, self._users.by_id(connection, one.user_id)) for one, attempts in found
-        ]
+        return [self._letter(connection, [one], attempts) for one, attempts in found]
 
-    async def _send(self, one: Notification, attempts: int, user: User | None) -> None:
+    def _gathered(self, connection: Connection) -> _Letter | None:
+        found = store.gathered(connection, EMAIL, self._clock.now(), _GATHERED_MAX)
+        if not found:
+            return None
+        return self._letter(connection, [one for one, _ in found], found[0][1])
+
+    def _letter(self, connection: Connection, told: list[Notification], attempts: int) -> _Letter:
+        user_id = told[0].user_id
+        user = self._users.by_id(connection, user_id)
+        document = store.preferences_of(connection, user_id)[0]
+        wished = preferences_pb2.NotificationPreferences.FromString(document).locale
+        return _Letter(told, attempts, user, wished or (user.locale if user else ""))
+
+    async def _send(
+        self, told: list[Notification], attempts: int, user: User | None, locale: str
+    ) -> None:
         now = self._clock.now()
+        one = told[0]
         attempts += 1
         state, due_at = "SENT", None
         try:
             if user is None:
                 raise DomainError("NOT_FOUND", resource="user", id=one.user_id)  # noqa: TRY301 - Told below, as other failures are.
-            await self._mailer.send(letter(one, user, self._sender))
+            await self._mailer.send(letter(told, user, self._sender, locale))
         except DomainError as error:
             due_at = rules.retry_at(now, attempts, random.uniform(0.8, 1.2))  # noqa: S311 - It spreads load.
             if error.reason != "DEPENDENCY_DOWN":
                 due_at = None
             state = "PENDING" if due_at else "FAILED"
             _log.info("e-mail not sent", notification=one.id, reason=error.reason)
-        await self._database.write(
-            lambda tx: store.delivered(
-                tx, one.id, EMAIL, state=state, attempts=attempts, last_at=now, due_at=due_at
-            )
-        )
 
+        def note(connection: Connection) -> None:
+            for each in told:
+                store.delivered(
+                    connection, each.id, EMAIL, state=state, attempts=attempts, last_at=now,
+                    due_at=due_at,
+                )  # fmt: skip
 
-def letter(one: Notification, user: User, sender: str) -> EmailMessage:
-    """Returns a notification as an e-mail, plain and HTML."""
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = user.email
-    message["Subject"] = one.title
-    message["Message-ID"] = f"<{one.id}@{sender.rpartition('@')[2]}>"
-    message["Date"] = one.created_at
-    values = {"name": user.display_name, "title": one.title, "body": one.body}
-    message.set_content(_templates.get_template("letter.txt").render(values))
-    message.add_alternative(_templates.get_template("letter.html").render(values), subtype="html")
-    return message
+        await self._database.write(note)
 
 
 class WebhookCourier:

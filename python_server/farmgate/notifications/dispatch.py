@@ -1,7 +1,7 @@
 """Turns announcements into notifications, each once."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -108,29 +108,37 @@ class Dispatch:
             read_at=None,
             created_at=now,
             expires_at=now + rules.RETENTION_UNREAD,
-            deliveries=self._deliveries(connection, user_id, channels),
+            deliveries=(Delivery(EMAIL, "PENDING", 0, None),) if EMAIL in channels else (),
         )
         store.add(connection, notification)
-        if quiet and not kind.is_urgent:
+        until = self._gathered_until(connection, one.type, user_id, chosen)
+        if until is not None:
+            late = quiet.until(until) if quiet else until
+            store.put_off(connection, notification.id, EMAIL, late, is_gathered=True)
+        elif quiet and not kind.is_urgent:
             store.put_off(connection, notification.id, EMAIL, quiet.until(now))
         if WEBHOOK in channels:
             webhook_store.queue(connection, notification, self._ids, now)
 
-    def _deliveries(
-        self, connection: Connection, user_id: str, channels: frozenset[int]
-    ) -> tuple[Delivery, ...]:
-        if EMAIL not in channels:
-            return ()
-        sent = store.sent_since(connection, user_id, EMAIL, self._clock.now() - _DAY)
-        state = "PENDING" if sent < rules.EMAILS_PER_DAY else "SUPPRESSED"
-        return (Delivery(EMAIL, state, 0, None),)
+    def _gathered_until(
+        self, connection: Connection, type_: str, user_id: str, chosen: list[Preference]
+    ) -> datetime | None:
+        """Returns when e-mail goes out with others: as wished, or when there was much today."""
+        now = self._clock.now()
+        user = self._users.by_id(connection, user_id)
+        timezone = (user.timezone if user else "") or "UTC"
+        wished = rules.gathered_until(type_, chosen, now, timezone)
+        if wished is not None or catalogue.kind_of(type_).is_urgent:
+            return wished
+        sent = store.sent_since(connection, user_id, EMAIL, now - _DAY)
+        return None if sent < rules.EMAILS_PER_DAY else rules.next_morning(now, timezone)
 
 
 def read_preferences(document: bytes) -> tuple[list[Preference], QuietHours | None]:
     """Returns preferences and quiet hours of their stored form."""
     message = preferences_pb2.NotificationPreferences.FromString(document)
     chosen = [
-        Preference(one.type, frozenset(one.channels), one.min_severity)
+        Preference(one.type, frozenset(one.channels), one.min_severity, one.digest)
         for one in message.preferences
     ]
     quiet = None

@@ -20,6 +20,9 @@ RETENTION_READ: Final = timedelta(days=90)
 RETENTION_OPERATORS: Final = timedelta(days=365)
 DEDUPE_WINDOW: Final = timedelta(hours=24)
 EMAILS_PER_DAY: Final = 60
+DIGEST_HOURLY: Final = 2
+DIGEST_DAILY: Final = 3
+_MORNING_HOUR: Final = 7
 WEBHOOKS_MAX: Final = 10
 SECRET_BYTES: Final = 24
 ROTATION: Final = timedelta(hours=24)
@@ -37,11 +40,13 @@ class Preference:
     Attributes:
         channels: Numbers of the channels; empty keeps the defaults.
         min_severity: Lowest severity that leaves the exchange; 0 for any.
+        digest: How e-mail is gathered; a number of the API's.
     """
 
     name: str
     channels: frozenset[int]
     min_severity: int
+    digest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,35 @@ def channels_for(type_: str, preferences: Iterable[Preference]) -> frozenset[int
                 wanted = chosen.channels
             break
     return wanted | {IN_APP}
+
+
+def gathered_until(
+    type_: str, preferences: Iterable[Preference], now: datetime, timezone: str
+) -> datetime | None:
+    """Returns when e-mail of a type goes out with others, or None when each goes at once.
+
+    Args:
+        type_: The type.
+        preferences: What the reader wants; the preference nearest to the type decides.
+        now: The time.
+        timezone: The reader's, for what is gathered by the day.
+    """
+    kind = catalogue.kind_of(type_)
+    found = {one.name: one for one in preferences}
+    nearest = (type_, catalogue.category_of(type_), "*")
+    chosen = next((found[name] for name in nearest if name in found), None)
+    if chosen is None or kind.is_urgent:
+        return None
+    if chosen.digest == DIGEST_HOURLY:
+        return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return next_morning(now, timezone) if chosen.digest == DIGEST_DAILY else None
+
+
+def next_morning(now: datetime, timezone: str) -> datetime:
+    """Returns when the next day's gathered e-mail goes out."""
+    local = now.astimezone(ZoneInfo(timezone))
+    day = local.date() + timedelta(days=int(local.hour >= _MORNING_HOUR))
+    return datetime(day.year, day.month, day.day, _MORNING_HOUR, tzinfo=local.tzinfo)
 
 
 def signature(secret: bytes, event_id: str, timestamp: int, body: str) -> str:

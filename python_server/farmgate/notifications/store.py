@@ -102,12 +102,15 @@ def add(connection: Connection, notification: Notification) -> None:
         )
 
 
-def put_off(connection: Connection, notification_id: str, channel: int, until: datetime) -> None:
-    """Makes a delivery due later."""
+def put_off(
+    connection: Connection, notification_id: str, channel: int, until: datetime, *,
+    is_gathered: bool = False,
+) -> None:  # fmt: skip
+    """Makes a delivery due later, on its own or gathered with others."""
     connection.execute(
         update(deliveries)
         .where(deliveries.c.notification_id == notification_id, deliveries.c.channel == channel)
-        .values(due_at=until)
+        .values(due_at=until, is_gathered=is_gathered)
     )
 
 
@@ -217,11 +220,32 @@ def due(
     query = (
         select(notifications, deliveries.c.attempts.label("attempts"))
         .join(deliveries, deliveries.c.notification_id == notifications.c.id)
-        .where(deliveries.c.channel == channel, deliveries.c.due_at <= now)
+        .where(
+            deliveries.c.channel == channel, deliveries.c.due_at <= now,
+            deliveries.c.is_gathered.is_(False),
+        )
         .order_by(deliveries.c.due_at)
         .limit(limit)
-    )
+    )  # fmt: skip
     rows = connection.execute(query).all()
+    return [(_notification(row, ()), row.attempts) for row in rows]
+
+
+def gathered(
+    connection: Connection, channel: int, now: datetime, limit: int
+) -> list[tuple[Notification, int]]:
+    """Returns what somebody is due of what was gathered, oldest first, with the attempts so far."""
+    waiting = (deliveries.c.channel == channel) & (deliveries.c.due_at <= now)
+    query = (
+        select(notifications, deliveries.c.attempts.label("attempts"))
+        .join(deliveries, deliveries.c.notification_id == notifications.c.id)
+        .where(waiting, deliveries.c.is_gathered)
+    )
+    first = connection.execute(query.order_by(deliveries.c.due_at).limit(1)).first()
+    if first is None:
+        return []
+    mine = query.where(notifications.c.user_id == first.user_id)
+    rows = connection.execute(mine.order_by(notifications.c.sequence).limit(limit))
     return [(_notification(row, ()), row.attempts) for row in rows]
 
 

@@ -71,6 +71,11 @@ class RedisLimiter:
         except (RedisError, OSError) as error:
             _log.warning("Redis away", reason=type(error).__name__)
 
+    async def ping(self) -> str:
+        """Returns what is worth telling of a Redis that answers; raises what its client does."""
+        await self._client.ping()
+        return "answers"
+
     async def stop(self) -> None:
         """Closes the connections."""
         await self._client.aclose()

@@ -14,6 +14,7 @@ from farmgate import _matching
 from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCursor, Simulation
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
+from farmgate.ports.leading import Leadership, share
 from farmgate.ports.matching_shapes import (
     AssetAudit,
     Block,
@@ -69,6 +70,7 @@ class Matching:
 
     def __init__(self, engine: _matching.Engine) -> None:
         self._engine = engine
+        self.leadership = Leadership(engine)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakeups = WakeUps()
 
@@ -86,10 +88,16 @@ class Matching:
         )
         return cls(engine)
 
+    @classmethod
+    def share(cls, directory: Path, url: str, **options: Any) -> "Matching":
+        """Returns the core over a journal in a database; see `leading.share`."""
+        return cls(share(directory, url, **options))
+
     async def start(self) -> None:
         """Takes answers on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._engine.fileno(), self._drain)
+        await self.leadership.find_place()
 
     async def stop(self) -> None:
         """Finishes what was submitted, answers it, and stops the core."""

@@ -134,6 +134,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "BOOK_FULL": Entry(346, StatusCode.RESOURCE_EXHAUSTED, "The engine holds as many open orders as it can; repeat later."),
     "AMOUNT_OVERFLOW": Entry(347, StatusCode.INVALID_ARGUMENT, "Price times quantity is larger than an account can hold."),
     "SELF_TRADE_MODE_INVALID": Entry(348, StatusCode.INVALID_ARGUMENT, "The self-trade prevention is unknown."),
+    "NOT_LEADER": Entry(349, StatusCode.UNAVAILABLE, "This server follows another one and took nothing; the leader is {leader}."),
     "TRADE_REVIEW_WINDOW": Entry(400, StatusCode.FAILED_PRECONDITION, "A review must be asked for within {minutes} minutes."),
     "TRADE_NON_REVIEWABLE_RANGE": Entry(401, StatusCode.FAILED_PRECONDITION, "The price is within the range that is never reviewed."),
     "TRADE_ALREADY_CORRECTED": Entry(402, StatusCode.FAILED_PRECONDITION, "The trade was busted or corrected already."),

@@ -27,6 +27,7 @@ from farmgate.rpc.catalogue import CATALOGUE
 from farmgate.rpc.limits import Limits
 from farmgate.rpc.methods import Method
 from farmgate.rpc.shapes import Codec, Function, Shapes
+from farmgate.telemetry import sentry
 from farmgate.telemetry.logs import logger
 from farmgate.telemetry.metrics import RpcMetrics
 
@@ -359,4 +360,5 @@ class Endpoint:
             request_id=call.request_id,
             exc_info=error,
         )
+        sentry.report(error, method=self._method.full_name, request_id=call.request_id)
         return DomainError("INTERNAL", request_id=call.request_id)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DOMAIN: Final = "farmgate"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 # The words may repeat what a caller sent; metadata has a limit of its own.
+# Told the edge, which asks another server: nothing was done, so a repeat is safe for every method.
+_REPEAT_KEY: Final = "x-farmgate-repeat"
+_REPEATABLE: Final = frozenset({"NOT_LEADER"})
 _VALUE_LENGTH_MAX: Final = 256
 _VIOLATIONS_MAX: Final = 20
 # Reasons for which a repeat is worth while soon, and when.
@@ -24,6 +27,7 @@ _RETRY_AFTER_MS: Final = {
     "IDEMPOTENCY_IN_PROGRESS": 200,
     "RATE_LIMITED": 1_000,
     "ENGINE_OVERLOADED": 100,
+    "NOT_LEADER": 500,
     "UNAVAILABLE": 1_000,
     "DEPENDENCY_DOWN": 5_000,
     "READ_BEHIND": 100,
@@ -84,12 +88,14 @@ async def abort(
 ) -> None:
     """Ends the call with the refusal. Never returns: gRPC's own exception flies."""
     status = status_of(refusal)
+    repeat = ((_REPEAT_KEY, "1"),) if refusal.reason in _REPEATABLE else ()
     await context.abort(
         code_of(refusal),
         status.message,
         trailing_metadata=(
             (_DETAILS_KEY, status.SerializeToString()),
             ("x-request-id", request_id),
+            *repeat,
         ),
     )
 

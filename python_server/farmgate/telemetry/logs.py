@@ -51,13 +51,20 @@ class Redactor:
         return value
 
 
-def configure(*, level: str, file: Path | None = None, sensitive: Iterable[str] = ()) -> None:
+def configure(
+    *,
+    level: str,
+    file: Path | None = None,
+    sensitive: Iterable[str] = (),
+    file_bytes_max: int = _FILE_BYTES_MAX,
+) -> None:
     """Sets up logging for the process.
 
     Args:
         level: Lowest level that is written, such as "INFO".
         file: Where to write, rotated at 64 MiB with 8 files kept; standard error when None.
         sensitive: Names of fields that never reach a log.
+        file_bytes_max: Size of a file at which the next one is begun.
     """
     handler: logging.Handler
     if file is None:
@@ -65,7 +72,7 @@ def configure(*, level: str, file: Path | None = None, sensitive: Iterable[str] 
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(
-            file, maxBytes=_FILE_BYTES_MAX, backupCount=_FILE_COUNT - 1, encoding="utf-8"
+            file, maxBytes=file_bytes_max, backupCount=_FILE_COUNT - 1, encoding="utf-8"
         )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,13 +1,18 @@
 """What came of forecasts: backtests first, then the real thing."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select, update
 
+from farmgate.ai.tables import ai_outcomes, ai_runs
 from farmgate.api.ai.v1 import ai_pb2
 from service.ai.harvest import DAILY, MONTHLY_SYMBOL, SYMBOL, Harvest
 from support import refused
+
+NO_FORECAST = "01JD8Z3N6V7Q2X4T5Y6R8W9A0B"
 
 
 async def accuracy(harvest: Harvest, symbol: str = SYMBOL, **given: Any) -> Any:
@@ -98,3 +103,42 @@ async def test_without_a_model_there_is_no_accuracy(bare: Harvest) -> None:
     """AIM-021."""
     for symbol in (SYMBOL, ""):
         assert (await refused(accuracy(bare, symbol))).reason == "MODEL_NOT_READY"
+
+
+async def test_a_model_that_fails_gives_way_to_its_simple_members(harvest: Harvest) -> None:
+    """AIM-034, AIM-035: 25 origins of which no price fell into the 95 % range."""
+    admin = await harvest.admin()
+    (champion,) = [one for one in await harvest.listed(admin) if one.frequency == DAILY]
+
+    def spoil(connection: Connection) -> None:
+        query = select(ai_outcomes).where(ai_outcomes.c.model_id == champion.model_id).limit(25)
+        for number, row in enumerate(connection.execute(query).mappings().all()):
+            day = date(2026, 5, 1) + timedelta(days=number)
+            values = {name: value for name, value in row.items() if name != "id"} | {
+                "forecast_id": NO_FORECAST, "origin_day": day.isoformat(), "step": 1,
+                "inside_50": 0, "inside_80": 0, "inside_95": 0, "part": 7,
+                "pinball": row["pinball_walk"] * 3,
+            }  # fmt: skip
+            connection.execute(ai_outcomes.insert().values(**values))
+
+        # Drift asks for training when the last was asked for a week ago; so does the calendar.
+        long_ago = harvest.clock.now() - timedelta(days=8)
+        connection.execute(update(ai_runs).values(requested_at=long_ago))
+
+    await harvest.database.write(spoil)
+    await days(harvest, [1.001])
+    admin = await harvest.again(admin)
+    (told,) = await harvest.told(admin, "admin.model_failing", 1)
+    assert champion.version in told.data_json
+    # It is still the model in use, without its boosters; a new one is being trained.
+    runs = await harvest.database.read(
+        lambda tx: tx.execute(select(ai_runs).order_by(ai_runs.c.id)).mappings().all()
+    )
+    assert runs[-1]["reason"].startswith("Drift: ")
+    await days(harvest, [1.001])
+    admin = await harvest.again(admin)
+    after = await harvest.forecast(admin)
+    request = ai_pb2.ExplainForecastRequest(forecast_id=after.forecast_id, top=50)
+    explained = await harvest.forecasts.ExplainForecast(request, metadata=admin.metadata)
+    # Of days only the boosters tell more than the last price.
+    assert not explained.contributions

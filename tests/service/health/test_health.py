@@ -12,6 +12,7 @@ _Serving = standard_pb2.HealthCheckResponse
 
 
 async def test_health_names_what_it_needs(api_on_any: Api) -> None:
+    """OPS-194."""
     answer = await api_on_any.health.Healthz(health_pb2.HealthzRequest())
     assert (answer.status, answer.mode) == ("ok", "embedded")
     assert [one.name for one in answer.dependencies] == [
@@ -19,6 +20,8 @@ async def test_health_names_what_it_needs(api_on_any: Api) -> None:
         "matching core",
         "blockchain",
         "content",
+        "disk",
+        "memory",
     ]
     assert answer.dependencies[0].detail in {"SQLite", "PostgreSQL"}
     assert (await api_on_any.health.Livez(health_pb2.LivezRequest())).status == "ok"

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from farmgate.app.parts.core import open_matching
 from farmgate.app.secrets import load_secrets
 from farmgate.app.settings import SettingsError, load
 
@@ -31,6 +32,16 @@ def test_production_refuses_what_is_for_demonstration() -> None:
     with pytest.raises(SettingsError) as caught:
         load(environment={}, env_file=None, env="production", reflection=True)
     assert len(caught.value.mistakes) == 4
+
+
+def test_a_server_that_shares_its_journal_says_where_it_is(tmp_path: Path) -> None:
+    """OPS-024."""
+    given = {"env": "production", "journal": "postgres", "host": "0.0.0.0"}
+    with pytest.raises(SettingsError, match="FARMGATE_ADVERTISED_ADDRESS must be given"):
+        load(environment={}, env_file=None, **given)
+    settings = load(environment={}, env_file=None, data_dir=tmp_path, journal="postgres")
+    with pytest.raises(SettingsError, match="needs a PostgreSQL database"):
+        open_matching(settings)
 
 
 def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:

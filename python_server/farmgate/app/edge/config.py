@@ -202,7 +202,9 @@ def _cluster(
         },
         "health_checks": [_health_check()],
         "circuit_breakers": {"thresholds": [_limits()]},
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        # When no server is ready, all are asked: one of them may have begun to lead since the last
+        # look at it, and those that do not lead say so.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": endpoints}],
@@ -226,5 +228,6 @@ def _limits() -> dict[str, Any]:
         "max_connections": 1_024,
         "max_pending_requests": 4_096,
         "max_requests": 16_384,
-        "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 8},
+        # While another server begins to lead, every call is a repeat.
+        "retry_budget": {"budget_percent": {"value": 100}, "min_retry_concurrency": 1_024},
     }

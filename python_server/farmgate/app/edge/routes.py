@@ -15,6 +15,7 @@ from farmgate.app.edge.filters import (
 from farmgate.app.edge.options import REQUEST_BYTES_MAX, EdgeOptions
 
 _TYPE: Final = "type.googleapis.com/envoy."
+_OTHER_HOSTS: Final = "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _FILTER: Final = f"{_TYPE}extensions.filters.http."
 CLUSTER: Final = "farmgate"
 STREAM_CLUSTER: Final = "farmgate_streams"
@@ -27,6 +28,10 @@ STREAMED: Final = frozenset({
     "/farmgate.api.trading.v1.OrderEventService/StreamOrderEvents",
     "/farmgate.api.trading.v1.TradingService/WatchOrders",
 })  # fmt: skip
+# Said by a server that did nothing because another one leads; see `rpc/refusals.py`.
+_REPEAT_HEADER: Final = "x-farmgate-repeat"
+# While another server begins to lead nobody does: repeats reach over some five seconds.
+_REPEATS: Final = 14
 _FORWARD: Final = {"cluster": CLUSTER, "timeout": "15s"}
 # The page of the documentation runs no script and loads nothing but what comes from here.
 _DOCS_POLICY: Final = (
@@ -58,7 +63,6 @@ _EXPOSED_HEADERS: Final = (
 
 def virtual_host(options: EdgeOptions) -> dict[str, Any]:
     """Returns the routes, the first that matches counts, and who may call from a web page."""
-    is_get = {"name": ":method", "string_match": {"exact": "GET"}}
     return {
         "name": "api",
         "domains": ["*"],
@@ -86,12 +90,9 @@ def virtual_host(options: EdgeOptions) -> dict[str, Any]:
                 },
             },
             {"match": {"prefix": "/grpc."}, "route": {"cluster": CLUSTER, "timeout": "0s"}},
-            {
-                "match": {"prefix": "/", "headers": [is_get]},
-                "route": _FORWARD | {"retry_policy": _retry()},
-            },
             {"match": {"prefix": "/"}, "route": _FORWARD},
         ],
+        "retry_policy": _retry(),
         "typed_per_filter_config": {"envoy.filters.http.cors": _cors(options)},
     }
 
@@ -123,10 +124,20 @@ def _too_large() -> dict[str, Any]:
 
 
 def _retry() -> dict[str, Any]:
+    """What did not reach a server, or was refused unread, is sent again, whatever it asks for."""
+    header = {"name": _REPEAT_HEADER, "string_match": {"exact": "1"}}
     return {
-        "retry_on": "connect-failure,refused-stream,reset-before-request",
-        "num_retries": 2,
-        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+        "retry_on": "connect-failure,refused-stream,reset-before-request,retriable-headers",
+        "retriable_headers": [header],
+        "num_retries": _REPEATS,
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {"@type": f"{_TYPE}{_OTHER_HOSTS}"},
+            }
+        ],
+        "host_selection_retry_max_attempts": 3,
+        "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
     }
 
 

@@ -22,7 +22,7 @@ _DOWNLOADS: Final[Mapping[str, tuple[str, ...]]] = {
     "GetJwks": ("application/json",),
     "GetDocs": ("text/html", "text/css", "text/javascript", "image/png"),
     "GetForecastChart": ("image/svg+xml",),
-    "RenderDocument": ("application/pdf",),
+    "RenderDocument": ("application/pdf", "application/json"),
     "ExportAuditLogs": ("text/csv", "application/x-ndjson"),
     "DownloadJournal": ("application/x-ndjson",),
 }

@@ -1,6 +1,6 @@
 """What modules build on, and what they bring."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -52,6 +52,8 @@ class Part:
         checks: What its health depends on.
         jobs: What it does in the background; a worker does those that need no core.
         schedules: When it does so by itself.
+        may_work: Tells whether jobs that need the core may be begun here now.
+        farewells: What is done first when the process is told to go, while it still answers.
     """
 
     servicers: Sequence[Servicer] = ()
@@ -59,3 +61,5 @@ class Part:
     checks: Sequence[Check] = ()
     jobs: Sequence[Job] = ()
     schedules: Sequence[Schedule] = ()
+    may_work: Callable[[], bool] = lambda: True
+    farewells: Sequence[Callable[[], Awaitable[None]]] = ()

@@ -11,6 +11,7 @@ from farmgate.app.parts.contract_logic import contract_logic
 from farmgate.app.parts.contract_prices import MarketPrices
 from farmgate.app.parts.users import Opened as People
 from farmgate.contracts import store
+from farmgate.contracts.documents import Documents
 from farmgate.contracts.loads import unit_mass
 from farmgate.contracts.matter_service import (
     AmendmentServicer,
@@ -26,6 +27,7 @@ from farmgate.contracts.performance_service import (
     WeighingServicer,
 )
 from farmgate.contracts.pricing_service import PricingServicer
+from farmgate.contracts.reminding import REMIND, REMIND_SCHEDULE, Reminding
 from farmgate.contracts.service import (
     ContractEventServicer,
     ContractServicer,
@@ -34,6 +36,7 @@ from farmgate.contracts.service import (
 )
 from farmgate.contracts.steps import Steps
 from farmgate.jobs.feed import Feed
+from farmgate.jobs.kinds import Job
 from farmgate.jobs.periodic import Periodic
 from farmgate.market import store as market_store
 from farmgate.ports.matching import Matching
@@ -76,7 +79,7 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
             NegotiationServicer(logic.negotiation, logic.ending),
             TemplateServicer(),
             ContractEventServicer(logic.reading, feed, base.pager),
-            ContractSigningServicer(logic.signing),
+            ContractSigningServicer(logic.signing, Documents(database, steps, library)),
             DeliveryServicer(logic.deliveries),
             WeighingServicer(logic.deliveries),
             PricingServicer(logic.fixing, logic.firm_offers, base.pager),
@@ -91,7 +94,14 @@ def part(base: Base, matching: Matching, chain: Chain, people: People) -> Part:
             Periodic("contracts", _TICK_S, performance.run),
             Periodic("transfers", _TICK_S, mover.run),
         ],
+        jobs=[Job(REMIND, Reminding(database, steps).run)],
+        schedules=work().schedules,
     )
+
+
+def work() -> Part:
+    """Returns when people are reminded, for the process that keeps schedules."""
+    return Part(schedules=[REMIND_SCHEDULE])
 
 
 def count(connection: Connection) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DocumentFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DocumentFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DocumentFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DOCUMENT_FORMAT_UNSPECIFIED: _DocumentFormat.ValueType  # 0
+    """PDF."""
+    DOCUMENT_FORMAT_PDF: _DocumentFormat.ValueType  # 1
+    """PDF."""
+    DOCUMENT_FORMAT_JSON: _DocumentFormat.ValueType  # 2
+    """The canonical form, which is signed and hashed: JSON with sorted keys and decimals as strings."""
+
+class DocumentFormat(_DocumentFormat, metaclass=_DocumentFormatEnumTypeWrapper):
+    """Form of a document."""
+
+DOCUMENT_FORMAT_UNSPECIFIED: DocumentFormat.ValueType  # 0
+"""PDF."""
+DOCUMENT_FORMAT_PDF: DocumentFormat.ValueType  # 1
+"""PDF."""
+DOCUMENT_FORMAT_JSON: DocumentFormat.ValueType  # 2
+"""The canonical form, which is signed and hashed: JSON with sorted keys and decimals as strings."""
+Global___DocumentFormat: _TypeAlias = DocumentFormat  # noqa: Y015
 
 @_typing.final
 class GetSigningPayloadRequest(_message.Message):
@@ -211,25 +236,33 @@ Global___PublishContractToIpfsResponse: _TypeAlias = PublishContractToIpfsRespon
 
 @_typing.final
 class RenderDocumentRequest(_message.Message):
-    """A request for the contract as a document."""
+    """A request for the contract, or a settlement statement on it, as a document."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTRACT_ID_FIELD_NUMBER: _builtins.int
     CONTRACT_VERSION_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    STATEMENT_ID_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
     """Contract ID."""
     contract_version: _builtins.int
     """Version; 0 means the newest."""
+    format: Global___DocumentFormat.ValueType
+    """Form."""
+    statement_id: _builtins.str
+    """Settlement statement that is wanted instead of the contract."""
     def __init__(
         self,
         *,
         contract_id: _builtins.str = ...,
         contract_version: _builtins.int = ...,
+        format: Global___DocumentFormat.ValueType = ...,
+        statement_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "contract_version", b"contract_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "contract_version", b"contract_version", "format", b"format", "statement_id", b"statement_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

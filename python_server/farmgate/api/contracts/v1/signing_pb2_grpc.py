@@ -94,7 +94,7 @@ class ContractSigningServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RenderDocument(self, request, context):
-        """Gets the contract as a PDF document.
+        """Gets the contract or a settlement statement as PDF, or in the canonical form that is hashed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class ContractSigningServiceStub:
     PublishContractToIpfs: _grpc.UnaryUnaryMultiCallable[_signing_pb2.PublishContractToIpfsRequest, _signing_pb2.PublishContractToIpfsResponse]
     """Publishes the canonical terms; doing so again changes nothing."""
     RenderDocument: _grpc.UnaryUnaryMultiCallable[_signing_pb2.RenderDocumentRequest, _httpbody_pb2.HttpBody]
-    """Gets the contract as a PDF document."""
+    """Gets the contract or a settlement statement as PDF, or in the canonical form that is hashed."""
     VerifyContract: _grpc.UnaryUnaryMultiCallable[_signing_pb2.VerifyContractRequest, _signing_pb2.VerifyContractResponse]
     """Checks hash, content identifier, signatures and chain of a contract."""
     VerifyContractByHash: _grpc.UnaryUnaryMultiCallable[_signing_pb2.VerifyContractByHashRequest, _signing_pb2.VerifyContractByHashResponse]
@@ -59,7 +59,7 @@ class ContractSigningServiceAsyncStub(ContractSigningServiceStub):
     PublishContractToIpfs: _aio.UnaryUnaryMultiCallable[_signing_pb2.PublishContractToIpfsRequest, _signing_pb2.PublishContractToIpfsResponse]  # type: ignore[assignment]
     """Publishes the canonical terms; doing so again changes nothing."""
     RenderDocument: _aio.UnaryUnaryMultiCallable[_signing_pb2.RenderDocumentRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Gets the contract as a PDF document."""
+    """Gets the contract or a settlement statement as PDF, or in the canonical form that is hashed."""
     VerifyContract: _aio.UnaryUnaryMultiCallable[_signing_pb2.VerifyContractRequest, _signing_pb2.VerifyContractResponse]  # type: ignore[assignment]
     """Checks hash, content identifier, signatures and chain of a contract."""
     VerifyContractByHash: _aio.UnaryUnaryMultiCallable[_signing_pb2.VerifyContractByHashRequest, _signing_pb2.VerifyContractByHashResponse]  # type: ignore[assignment]
@@ -98,7 +98,7 @@ class ContractSigningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signing_pb2.RenderDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
-        """Gets the contract as a PDF document."""
+        """Gets the contract or a settlement statement as PDF, or in the canonical form that is hashed."""
 
     @_abc_1.abstractmethod
     def VerifyContract(

@@ -257,6 +257,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A product of price and quantity is larger than an account can hold. Code INVALID_ARGUMENT."""
     REASON_SELF_TRADE_MODE_INVALID: _Reason.ValueType  # 348
     """The self-trade prevention is unknown. Code INVALID_ARGUMENT."""
+    REASON_NOT_LEADER: _Reason.ValueType  # 349
+    """This server follows another one, which takes the orders; nothing was entered. Metadata: leader. Code UNAVAILABLE."""
     REASON_TRADE_REVIEW_WINDOW: _Reason.ValueType  # 400
     """The time for a review is over. Metadata: minutes. Code FAILED_PRECONDITION."""
     REASON_TRADE_NON_REVIEWABLE_RANGE: _Reason.ValueType  # 401
@@ -617,6 +619,8 @@ REASON_AMOUNT_OVERFLOW: Reason.ValueType  # 347
 """A product of price and quantity is larger than an account can hold. Code INVALID_ARGUMENT."""
 REASON_SELF_TRADE_MODE_INVALID: Reason.ValueType  # 348
 """The self-trade prevention is unknown. Code INVALID_ARGUMENT."""
+REASON_NOT_LEADER: Reason.ValueType  # 349
+"""This server follows another one, which takes the orders; nothing was entered. Metadata: leader. Code UNAVAILABLE."""
 REASON_TRADE_REVIEW_WINDOW: Reason.ValueType  # 400
 """The time for a review is over. Metadata: minutes. Code FAILED_PRECONDITION."""
 REASON_TRADE_NON_REVIEWABLE_RANGE: Reason.ValueType  # 401
