@@ -31,8 +31,8 @@ impl BareBook {
         Self {
             lowest: lowest.0,
             slab: Slab::new(),
-            buys: Ladder::new(Side::Buy, span),
-            sells: Ladder::new(Side::Sell, span),
+            buys: Ladder::new(Side::Buy, span, u32::MAX),
+            sells: Ladder::new(Side::Sell, span, 0),
             number: 0,
         }
     }

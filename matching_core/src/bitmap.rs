@@ -74,14 +74,18 @@ impl Bitmap {
         self.top[top] &= !(1 << bit);
     }
 
-    #[cfg(test)]
+    /// Tells whether `position` is a member.
+    pub(crate) fn contains(&self, position: u32) -> bool {
+        let (leaf, bit) = split(position);
+        self.leaves[leaf] & (1 << bit) != 0
+    }
+
     /// Returns the smallest member.
     pub(crate) fn first(&self) -> Option<u32> {
         let top = self.top.iter().position(|&word| word != 0)?;
         Some(self.lowest_under(join(top, lowest(self.top[top]))))
     }
 
-    #[cfg(test)]
     /// Returns the largest member.
     pub(crate) fn last(&self) -> Option<u32> {
         let top = self.top.iter().rposition(|&word| word != 0)?;

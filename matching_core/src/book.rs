@@ -100,8 +100,8 @@ impl Book {
     pub(crate) fn new(spec: InstrumentSpec) -> Self {
         let span = usize::try_from(spec.price_max.0 - spec.price_min.0 + 1).unwrap_or(1);
         Self {
-            buys: Ladder::new(Side::Buy, span),
-            sells: Ladder::new(Side::Sell, span),
+            buys: Ladder::new(Side::Buy, span, level_of(&spec, spec.limit_high)),
+            sells: Ladder::new(Side::Sell, span, level_of(&spec, spec.limit_low)),
             stops: Stops::new(),
             top: [0; 2],
             auction: None,
@@ -127,7 +127,7 @@ impl Book {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.buys.best().is_none() && self.sells.best().is_none() && self.stops.is_empty()
+        self.buys.is_empty() && self.sells.is_empty() && self.stops.is_empty()
     }
 
     pub(crate) fn price(&self, level: u32) -> PriceTicks {
@@ -136,7 +136,15 @@ impl Book {
 
     /// Returns the level of a price between the instrument's bounds.
     pub(crate) fn level(&self, price: PriceTicks) -> u32 {
-        u32::try_from(price.0 - self.spec.price_min.0).unwrap_or(0)
+        level_of(&self.spec, price)
+    }
+
+    /// Moves the prices of the day.
+    pub(crate) fn set_limits(&mut self, low: PriceTicks, high: PriceTicks) {
+        self.spec.limit_low = low;
+        self.spec.limit_high = high;
+        self.buys.set_bound(level_of(&self.spec, high));
+        self.sells.set_bound(level_of(&self.spec, low));
     }
 
     /// Notes that an order betters its side.
@@ -160,6 +168,10 @@ impl Book {
     pub(crate) fn crosses(&self, side: Side, price: PriceTicks) -> bool {
         self.best(side.opposite()).is_some_and(|best| reaches(side, price, best))
     }
+}
+
+fn level_of(spec: &InstrumentSpec, price: PriceTicks) -> u32 {
+    u32::try_from(price.0 - spec.price_min.0).unwrap_or(0)
 }
 
 /// Tells whether a limit on `side` allows a trade at `price`.

@@ -39,6 +39,11 @@ const DEFINE_INSTRUMENT_2: u8 = 12;
 const SET_RISK_LIMITS: u8 = 13;
 const CHANGE_TRADE: u8 = 14;
 const BLOCK_TRADE: u8 = 15;
+const SET_PRICE_LIMITS: u8 = 16;
+/// Before the record of the instrument as [`DEFINE_INSTRUMENT`] writes it.
+const UPDATE_INSTRUMENT: u8 = 17;
+/// An instrument with a limit of positions, after the record that it is without.
+const DEFINE_INSTRUMENT_3: u8 = 18;
 
 const POST_ONLY: u8 = 1;
 const REDUCE_ONLY: u8 = 2;
@@ -114,14 +119,35 @@ fn encode_body(command: &Command, out: &mut Vec<u8>) {
             put_i64(out, *amount);
             put_key(out, *key);
         }
+        Command::DefineInstrument(_)
+        | Command::UpdateInstrument(_)
+        | Command::SetPriceLimits { .. }
+        | Command::SetPhase { .. } => encode_listing(command, out),
+        Command::ChangeTrade(change) => encode_change(change, out),
+        Command::BlockTrade(block) => encode_block(block, out),
+        Command::AdvanceTime => out.push(ADVANCE_TIME),
+    }
+}
+
+/// Appends what is said of an instrument.
+fn encode_listing(command: &Command, out: &mut Vec<u8>) {
+    match command {
         Command::DefineInstrument(spec) => encode_instrument(spec, out),
+        Command::UpdateInstrument(spec) => {
+            out.push(UPDATE_INSTRUMENT);
+            encode_instrument(spec, out);
+        }
+        Command::SetPriceLimits { instrument, low, high } => {
+            out.push(SET_PRICE_LIMITS);
+            put_u32(out, instrument.0);
+            put_i64(out, low.0);
+            put_i64(out, high.0);
+        }
         Command::SetPhase { instrument, phase } => {
             out.extend_from_slice(&[SET_PHASE, phase.number()]);
             put_u32(out, instrument.0);
         }
-        Command::ChangeTrade(change) => encode_change(change, out),
-        Command::BlockTrade(block) => encode_block(block, out),
-        Command::AdvanceTime => out.push(ADVANCE_TIME),
+        _ => {}
     }
 }
 
@@ -235,6 +261,17 @@ fn encode_new_order(order: &NewOrder, out: &mut Vec<u8>) {
 }
 
 fn encode_instrument(spec: &InstrumentSpec, out: &mut Vec<u8>) {
+    let is_limited = spec.position_limit_lots != 0;
+    if is_limited {
+        out.push(DEFINE_INSTRUMENT_3);
+    }
+    encode_unlimited(spec, out);
+    if is_limited {
+        put_i64(out, spec.position_limit_lots);
+    }
+}
+
+fn encode_unlimited(spec: &InstrumentSpec, out: &mut Vec<u8>) {
     let plain = is_plain(spec);
     let code = if plain { DEFINE_INSTRUMENT } else { DEFINE_INSTRUMENT_2 };
     out.extend_from_slice(&[code, spec.kind.number(), spec.phase.number()]);

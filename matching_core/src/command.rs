@@ -210,6 +210,17 @@ pub enum Command {
     },
     /// List an instrument, or replace the rules of the one with the same symbol.
     DefineInstrument(Box<InstrumentSpec>),
+    /// Replace the rules of a listed instrument; its phase and the prices of the day stay.
+    UpdateInstrument(Box<InstrumentSpec>),
+    /// Move the prices of the day. Orders outside them stay in their place and do not trade.
+    SetPriceLimits {
+        /// Instrument.
+        instrument: InstrumentNumber,
+        /// Lowest price.
+        low: PriceTicks,
+        /// Highest price.
+        high: PriceTicks,
+    },
     /// Move an instrument to a phase.
     SetPhase {
         /// Instrument.

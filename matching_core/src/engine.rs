@@ -18,6 +18,7 @@ mod closing;
 mod control;
 mod entry;
 mod funds;
+mod limits;
 mod matching;
 mod preview;
 mod risk;
@@ -270,6 +271,10 @@ impl Engine {
                 self.transfer(*account, *asset, *amount, sink)
             }
             Command::DefineInstrument(spec) => self.define_instrument(spec, sink),
+            Command::UpdateInstrument(spec) => self.update_instrument(spec, sink),
+            Command::SetPriceLimits { instrument, low, high } => {
+                self.set_price_limits(*instrument, *low, *high, sink)
+            }
             Command::SetPhase { instrument, phase } => self.set_phase(*instrument, *phase, sink),
             Command::ChangeTrade(change) => self.change_trade(change, sink),
             Command::BlockTrade(block) => self.block_trade(block, sink),
@@ -342,7 +347,7 @@ impl Engine {
     ) {
         let book = &mut self.books[index];
         book.sequence = self.last_sequence;
-        if S::ACTIVE {
+        if S::ACTIVE && book.side(side).is_in(level) {
             let (lots, count) = book.side(side).totals(level);
             sink.level(book.spec.number, side, book.price(level), lots, count);
         }

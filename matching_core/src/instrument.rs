@@ -63,6 +63,8 @@ pub struct InstrumentSpec {
     pub fifo_percent: u8,
     /// In proportion: smaller shares than this become nothing.
     pub share_min_lots: u8,
+    /// Greatest position of an account in a FORWARD; 0 for none.
+    pub position_limit_lots: i64,
     /// Phase.
     pub phase: Phase,
 }
@@ -111,6 +113,7 @@ impl InstrumentSpec {
             (self.volatility_auction_ns <= VOLATILITY_AUCTION_NS_MAX, "volatility_auction"),
             (self.band_ticks == 0 || self.volatility_auction_ns > 0, "volatility_auction"),
             (self.fifo_percent <= 100, "fifo_percent"),
+            (self.position_limit_lots >= 0, "position_limit"),
             (value_max <= NOTIONAL_MINOR_MAX, "max_lots"),
             (base_max <= NOTIONAL_MINOR_MAX, "lot_size"),
             (self.base_asset != self.quote_asset, "base_asset"),
@@ -138,9 +141,9 @@ impl InstrumentSpec {
         }
     }
 
-    /// Tells whether open orders mean the same under the other rules.
+    /// Tells whether a price and a lot mean the same under the other rules.
     #[must_use]
-    pub fn same_grid(&self, other: &Self) -> bool {
+    pub fn same_units(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.base_asset == other.base_asset
             && self.quote_asset == other.quote_asset
@@ -149,6 +152,12 @@ impl InstrumentSpec {
             && self.lot_size_minor == other.lot_size_minor
             && self.price_min == other.price_min
             && self.price_max == other.price_max
+    }
+
+    /// Tells whether open orders mean the same under the other rules.
+    #[must_use]
+    pub fn same_grid(&self, other: &Self) -> bool {
+        self.same_units(other)
             && self.taker_fee_centi_bps == other.taker_fee_centi_bps
             && self.deposit_bps == other.deposit_bps
     }

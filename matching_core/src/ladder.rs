@@ -1,7 +1,8 @@
 //! One side of one book: a level for each price the instrument can hold.
 //!
 //! Invariants: a level is in the bitmap exactly when it has orders; its lots and its count are the
-//! sums over its orders; `best` is the level that trades next.
+//! sums over its orders; `best` is the level that trades next, which is never one that lies beyond
+//! the day's limits on the side of the other orders.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -34,12 +35,43 @@ pub(crate) struct Ladder {
     levels: Vec<Level>,
     occupied: Bitmap,
     best: Option<u32>,
+    /// Nearest level to the other side that may trade.
+    bound: u32,
 }
 
 impl Ladder {
     /// Returns an empty side of `span` levels.
-    pub(crate) fn new(side: Side, span: usize) -> Self {
-        Self { side, levels: vec![[0; 4]; span], occupied: Bitmap::new(span), best: None }
+    pub(crate) fn new(side: Side, span: usize, bound: u32) -> Self {
+        Self { side, levels: vec![[0; 4]; span], occupied: Bitmap::new(span), best: None, bound }
+    }
+
+    /// Sets the nearest level to the other side that may trade.
+    pub(crate) fn set_bound(&mut self, bound: u32) {
+        self.bound = bound;
+        self.best = self.occupied.contains(bound).then_some(bound).or_else(|| self.worse(bound));
+    }
+
+    /// Tells whether a level may trade.
+    pub(crate) const fn is_in(&self, level: u32) -> bool {
+        match self.side {
+            Side::Buy => level <= self.bound,
+            Side::Sell => level >= self.bound,
+        }
+    }
+
+    /// Returns the levels with orders that may not trade, those nearest to the other side first.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = u32> + '_ {
+        let first = match self.side {
+            Side::Buy => self.occupied.last(),
+            Side::Sell => self.occupied.first(),
+        };
+        core::iter::successors(first, |&level| self.worse(level))
+            .take_while(|&level| !self.is_in(level))
+    }
+
+    /// Tells whether nobody waits, inside or outside the day's limits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.best.is_none() && self.outside().next().is_none()
     }
 
     /// Returns the level that trades next.
@@ -79,7 +111,7 @@ impl Ladder {
         self.levels[level as usize][3]
     }
 
-    /// Returns the levels with orders, the best first.
+    /// Returns the levels with orders that may trade, the best first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         core::iter::successors(self.best, |&level| self.worse(level))
     }
@@ -93,7 +125,8 @@ impl Ladder {
             level[0] = ends(slot, slot);
             self.occupied.insert(order.level);
             let best = self.best.unwrap_or(order.level);
-            if best == order.level || self.is_better(order.level, best) {
+            let leads = best == order.level || self.is_better(order.level, best);
+            if leads && self.is_in(order.level) {
                 self.best = Some(order.level);
             }
         } else {

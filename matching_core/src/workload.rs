@@ -211,6 +211,7 @@ impl Generator {
             allocation,
             fifo_percent: if shares { dice.below(101) as u8 } else { 0 },
             share_min_lots: if shares { dice.below(4) as u8 } else { 0 },
+            position_limit_lots: 0,
             phase: Phase::Open,
         }
     }

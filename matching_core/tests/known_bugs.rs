@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use matching_core::codec::Records;
-use matching_core::command::{Command, CommandKey, NewOrder};
+use matching_core::command::{Command, NewOrder};
 use matching_core::engine::{Engine, EngineLimits};
-use matching_core::error::{Reason, Refusal};
+use matching_core::error::Reason;
 use matching_core::event::{Outcome, Silent};
 use matching_core::journal::recovery;
 use matching_core::runtime::{Options, Reply, Request, Runtime};
@@ -24,54 +24,6 @@ use matching_core::workload::{Generator, Shape};
 mod market;
 
 use market::*;
-
-fn limit(account: AccountNumber, side: Side, price: i64, lots: u32) -> NewOrder {
-    NewOrder {
-        account,
-        instrument: CORN,
-        side,
-        price: PriceTicks(price),
-        quantity: QuantityLots(lots),
-        ..NewOrder::BLANK
-    }
-}
-
-fn sell(price: i64, lots: u32) -> NewOrder {
-    limit(SELLER, Side::Sell, price, lots)
-}
-
-fn buy(price: i64, lots: u32) -> NewOrder {
-    limit(BUYER, Side::Buy, price, lots)
-}
-
-fn timed(time_in_force: TimeInForce, order: NewOrder) -> NewOrder {
-    NewOrder { time_in_force, ..order }
-}
-
-fn cancel(account: AccountNumber, order_id: OrderId) -> Command {
-    let (account, reason, key) = (Some(account), CancelReason::User, CommandKey(0));
-    Command::CancelOrder { account, order_id, reason, key }
-}
-
-fn amend(order_id: OrderId, price: Option<i64>, lots: Option<u32>, version: u32) -> Command {
-    Command::AmendOrder {
-        account: BUYER,
-        order_id,
-        price: price.map(PriceTicks),
-        quantity: lots.map(QuantityLots),
-        expected_version: version,
-        key: CommandKey(0),
-    }
-}
-
-fn refusal(outcome: Outcome) -> Refusal {
-    outcome.refusal.unwrap()
-}
-
-fn best(market: &Market, side: Side) -> Option<(i64, u64, u32)> {
-    let first = market.engine.depth(CORN, side, 1).next();
-    first.map(|(price, lots, count)| (price.0, lots, count))
-}
 
 fn until(mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);

@@ -87,7 +87,11 @@ impl Asker<'_> {
 
     fn rare(&self) -> Command {
         let (account, instrument) = (self.account(), self.instrument());
-        match self.byte(3) % 6 {
+        match self.byte(3) % 8 {
+            5 | 6 => {
+                let (low, high) = (self.price(4), self.price(5));
+                Command::SetPriceLimits { instrument, low: low.min(high), high: low.max(high) }
+            }
             0 => Command::AdvanceTime,
             1 => Command::SetPhase {
                 instrument,

@@ -1,19 +1,21 @@
 //! Journal records back to commands.
 
+mod instruments;
+
 use super::{
     ADVANCE_TIME, AMEND_ORDER, ASSET_CODE_BYTES_MAX, BLOCK_TRADE, CANCEL_ORDER, CHANGE_TRADE,
-    DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, EXTRAS, KEYED, MASS_CANCEL, NEW_ORDER, NONE_U32,
-    OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET, RecordError, SET_PHASE,
-    SET_RISK_LIMITS, SET_SWITCH, TRANSFER, has_extras, is_plain,
+    DEFINE_INSTRUMENT, DEFINE_INSTRUMENT_2, DEFINE_INSTRUMENT_3, EXTRAS, KEYED, MASS_CANCEL,
+    NEW_ORDER, NONE_U32, OPEN_ACCOUNT, POST_ONLY, RECORD_BYTES_MAX, REDUCE_ONLY, REGISTER_ASSET,
+    RecordError, SET_PHASE, SET_PRICE_LIMITS, SET_RISK_LIMITS, SET_SWITCH, TRANSFER,
+    UPDATE_INSTRUMENT, has_extras,
 };
 use crate::command::{ClientOrderId, Command, CommandKey, NewOrder};
-use crate::instrument::{InstrumentSpec, SYMBOL_BYTES_MAX};
 use crate::risk::RiskLimits;
 use crate::trade_change::{BlockTrade, TradeChange, TradeSide};
 use crate::types::{
-    AccountNumber, Allocation, AssetNumber, CancelReason, InstrumentKind, InstrumentNumber,
-    OrderId, OrderType, OwnerNumber, Phase, PriceTicks, QuantityLots, SelfTradePrevention, Side,
-    Switch, TimeInForce, TimestampNs, TradeKind,
+    AccountNumber, AssetNumber, CancelReason, InstrumentNumber, OrderId, OrderType, OwnerNumber,
+    PriceTicks, QuantityLots, SelfTradePrevention, Side, Switch, TimeInForce, TimestampNs,
+    TradeKind,
 };
 
 /// Walks the records of a group.
@@ -122,11 +124,9 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
             amount: reader.i64()?,
             key: reader.key()?,
         },
-        DEFINE_INSTRUMENT => Command::DefineInstrument(Box::new(decode_instrument(reader)?)),
-        DEFINE_INSTRUMENT_2 => Command::DefineInstrument(Box::new(decode_instrument_2(reader)?)),
-        SET_PHASE => {
-            let phase = reader.numbered(Phase::from_number)?;
-            Command::SetPhase { instrument: InstrumentNumber(reader.u32()?), phase }
+        code @ (DEFINE_INSTRUMENT | DEFINE_INSTRUMENT_2 | DEFINE_INSTRUMENT_3
+        | UPDATE_INSTRUMENT | SET_PRICE_LIMITS | SET_PHASE) => {
+            instruments::decode_listing(reader, code)?
         }
         CHANGE_TRADE => Command::ChangeTrade(Box::new(decode_change(reader)?)),
         BLOCK_TRADE => Command::BlockTrade(Box::new(decode_block(reader)?)),
@@ -258,57 +258,6 @@ fn decode_amend(reader: &mut Reader<'_>) -> Result<Command, RecordError> {
         quantity: has_quantity.then_some(quantity),
         expected_version: reader.u32()?,
         key: reader.key()?,
-    })
-}
-
-fn decode_instrument_2(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
-    let plain = decode_instrument(reader)?;
-    let spec = InstrumentSpec {
-        band_ticks: reader.i64()?,
-        volatility_auction_ns: reader.u64()?,
-        allocation: reader.numbered(Allocation::from_number)?,
-        fifo_percent: reader.u8()?,
-        share_min_lots: reader.u8()?,
-        ..plain
-    };
-    if is_plain(&spec) { Err(RecordError) } else { Ok(spec) }
-}
-
-fn decode_instrument(reader: &mut Reader<'_>) -> Result<InstrumentSpec, RecordError> {
-    let kind = reader.numbered(InstrumentKind::from_number)?;
-    let phase = reader.numbered(Phase::from_number)?;
-    let number = InstrumentNumber(reader.u32()?);
-    let base_asset = AssetNumber(reader.u32()?);
-    let quote_asset = AssetNumber(reader.u32()?);
-    let deposit_bps = reader.u32()?;
-    let min_lots = QuantityLots(reader.u32()?);
-    let max_lots = QuantityLots(reader.u32()?);
-    Ok(InstrumentSpec {
-        number,
-        kind,
-        base_asset,
-        quote_asset,
-        min_lots,
-        max_lots,
-        deposit_bps,
-        phase,
-        tick_size_micro: reader.i64()?,
-        tick_value_minor: reader.i64()?,
-        lot_size_minor: reader.i64()?,
-        price_min: PriceTicks(reader.i64()?),
-        price_max: PriceTicks(reader.i64()?),
-        limit_low: PriceTicks(reader.i64()?),
-        limit_high: PriceTicks(reader.i64()?),
-        protection_ticks: reader.i64()?,
-        max_notional_minor: reader.i64()?,
-        maker_fee_centi_bps: reader.i32()?,
-        taker_fee_centi_bps: reader.i32()?,
-        symbol: reader.text(SYMBOL_BYTES_MAX)?,
-        band_ticks: 0,
-        volatility_auction_ns: 0,
-        allocation: Allocation::Fifo,
-        fifo_percent: 0,
-        share_min_lots: 0,
     })
 }
 

@@ -134,6 +134,7 @@ mod tests {
             allocation,
             fifo_percent,
             share_min_lots: 2,
+            position_limit_lots: 0,
             phase: Phase::Open,
         }
     }

@@ -75,14 +75,7 @@ impl Engine {
         if let Err(refusal) = self.check_requeue(&mut incoming, cold.held_minor) {
             return self.refused(id, cold.version, refusal);
         }
-        let book = &mut self.books[hot.book()];
-        let terms = Terms::of(&book.spec);
-        book.side_mut(hot.side()).unlink(&mut self.slab, slot);
-        book.forget_top(hot.side(), hot.number);
-        self.slab.hot[slot as usize].number = 0;
-        self.hold(cold.account, terms.held_asset(hot.side()), -cold.held_minor, id.0, sink);
-        self.announce_level(hot.book(), hot.side(), hot.level, sink);
-        self.mark_account(cold.account);
+        self.take_out(slot, sink);
         if S::ACTIVE {
             sink.order(OrderEvent::Amended, &self.incoming_state(&incoming), None);
         }

@@ -94,8 +94,19 @@ impl Engine {
     pub(crate) fn change_phase<S: Sink>(&mut self, index: usize, phase: Phase, sink: &mut S) {
         self.forget_timed_auction(index);
         self.books[index].spec.phase = phase;
-        if phase == Phase::Open {
-            self.uncross(index, sink);
+        match phase {
+            Phase::Open => self.uncross(index, sink),
+            Phase::Expired => self.end_all(index, sink),
+            _ => {}
+        }
+    }
+
+    /// Ends what is open of an instrument that trades no more.
+    fn end_all<S: Sink>(&mut self, index: usize, sink: &mut S) {
+        let number = self.books[index].spec.number;
+        let over: Vec<u32> = self.book_slots(Some(number)).collect();
+        for slot in over {
+            self.close_resting(slot, CancelReason::InstrumentExpired, sink);
         }
     }
 

@@ -79,7 +79,7 @@ impl Engine {
             return refuse(reason, [spec.phase.number().into(), 0, 0]);
         }
         let (low, high) = (spec.limit_low, spec.limit_high);
-        let best = book.best(incoming.side.opposite());
+        let best = book.best(incoming.side.opposite()).filter(|best| (low..=high).contains(best));
         match (incoming.cold.order_type, best) {
             (OrderType::Market | OrderType::MarketToLimit, None) => {
                 return refuse(Reason::NoLiquidity, [0; 3]);

@@ -209,7 +209,8 @@ impl Engine {
             .filter(move |book| instrument.is_none_or(|number| book.spec.number == number));
         books.flat_map(move |book| {
             let resting = [&book.buys, &book.sells].into_iter().flat_map(move |ladder| {
-                ladder.iter().flat_map(move |level| self.level_slots(ladder.head(level)))
+                let levels = ladder.outside().chain(ladder.iter());
+                levels.flat_map(move |level| self.level_slots(ladder.head(level)))
             });
             resting.chain(book.stops.slots())
         })

@@ -61,7 +61,13 @@ impl Engine {
                 (!known).then(|| Refusal::plain(Reason::OutOfRange))
             }),
             Command::DefineInstrument(spec) => self.instrument_breaks(spec),
-            Command::SetPhase { instrument, .. } => unlisted(*instrument),
+            Command::UpdateInstrument(spec) => self.update_breaks(spec),
+            Command::SetPriceLimits { instrument, low, high } => {
+                unlisted(*instrument).or_else(|| self.limits_break(*instrument, *low, *high))
+            }
+            Command::SetPhase { instrument, phase } => {
+                unlisted(*instrument).or_else(|| self.phase_breaks(*instrument, *phase))
+            }
             Command::ChangeTrade(change) => self.change_breaks(change),
             Command::BlockTrade(block) => self.block_breaks(block),
             Command::AdvanceTime => None,
@@ -100,17 +106,7 @@ impl Engine {
             return (self.books.len() >= INSTRUMENTS_MAX).then(too_many);
         };
         let book = self.book_index(listed.number).and_then(|index| self.books.get(index))?;
-        let outside = [
-            book.buys.iter().last(),
-            book.buys.best(),
-            book.sells.iter().last(),
-            book.sells.best(),
-        ];
-        let inside = outside
-            .into_iter()
-            .flatten()
-            .all(|level| (spec.limit_low..=spec.limit_high).contains(&book.price(level)));
-        let fits = book.is_empty() || (book.spec.same_grid(spec) && inside);
+        let fits = book.is_empty() || book.spec.same_grid(spec);
         (!fits).then(|| Refusal::about(listed.number, Reason::AmendNotAllowed, [0; 3]))
     }
 
@@ -190,7 +186,8 @@ impl Engine {
             }
             Some(index) => {
                 let before = self.books[index].spec.phase;
-                self.books[index].spec = InstrumentSpec { phase: before, ..spec };
+                self.replace_rules(index, &spec);
+                self.move_limits(index, spec.limit_low, spec.limit_high, sink);
                 if phase != before {
                     self.change_phase(index, phase, sink);
                 }

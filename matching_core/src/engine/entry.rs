@@ -55,10 +55,10 @@ impl Engine {
 
     /// Matches, then rests or cancels what is left.
     pub(crate) fn work<S: Sink>(&mut self, incoming: &mut Incoming, sink: &mut S) -> Outcome {
-        if !self.books[incoming.book].spec.phase.is_call() {
+        if self.books[incoming.book].spec.phase == Phase::Open {
             self.match_incoming(incoming, sink);
         }
-        if !incoming.is_done() && self.books[incoming.book].spec.phase.is_call() {
+        if !incoming.is_done() && self.books[incoming.book].spec.phase != Phase::Open {
             self.part_from_own(incoming, sink);
         }
         if !incoming.is_done() {

@@ -7,7 +7,7 @@ use crate::error::{Reason, Refusal};
 use crate::event::Outcome;
 use crate::ledger::Account;
 use crate::risk::{Allowance, RiskLimits};
-use crate::types::{AccountNumber, Side, Switch};
+use crate::types::{AccountNumber, InstrumentKind, Side, Switch};
 
 impl Engine {
     /// Tells which switch keeps an account from entering orders.
@@ -26,11 +26,11 @@ impl Engine {
     /// The account's open orders are looked through, so only accounts with limits pay for them.
     pub(crate) fn check_limits(&self, incoming: &Incoming) -> Result<(), Refusal> {
         let account = incoming.cold.account;
-        let allowance = self.ledger.get(account).and_then(|account| account.allowance.as_ref());
-        let Some(allowance) = allowance else { return Ok(()) };
-        let limits = &allowance.limits;
         let spec = &self.books[incoming.book].spec;
         let refuse = |reason, values| Err(Refusal::about(spec.number, reason, values));
+        let allowance = self.ledger.get(account).and_then(|account| account.allowance.as_ref());
+        let Some(allowance) = allowance else { return self.check_position(incoming, 0) };
+        let limits = &allowance.limits;
         let most = limits.max_order_lots;
         if most > 0 && incoming.cold.quantity.0 > most {
             let lots = incoming.cold.quantity.0.into();
@@ -50,11 +50,19 @@ impl Engine {
                 return refuse(Reason::DailyLimit, [most, 0, 0]);
             }
         }
-        let most = limits.max_position_lots;
-        if most > 0 && terms.is_forward && self.reach(incoming) > most {
-            return refuse(Reason::PositionLimit, [most, 0, 0]);
+        self.check_position(incoming, limits.max_position_lots)
+    }
+
+    /// Checks the position against the account's own limit and the instrument's; 0 is none.
+    fn check_position(&self, incoming: &Incoming, own: i64) -> Result<(), Refusal> {
+        let spec = &self.books[incoming.book].spec;
+        let most = [own, spec.position_limit_lots].into_iter().filter(|most| *most > 0).min();
+        match most {
+            Some(most) if spec.kind == InstrumentKind::Forward && self.reach(incoming) > most => {
+                Err(Refusal::about(spec.number, Reason::PositionLimit, [most, 0, 0]))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Returns what the account's other orders in the same currency may still trade for.

@@ -203,7 +203,8 @@ impl Engine {
         if !(book.spec.price_min..=book.spec.price_max).contains(&price) {
             return (0, 0);
         }
-        book.side(side).totals(book.level(price))
+        let (ladder, level) = (book.side(side), book.level(price));
+        if ladder.is_in(level) { ladder.totals(level) } else { (0, 0) }
     }
 
     /// Returns what the instrument traded on its last day with a trade.

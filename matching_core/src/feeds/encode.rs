@@ -59,6 +59,18 @@ pub(super) fn price_update(out: &mut Vec<u8>, engine: &Engine, instrument: Instr
     }
 }
 
+/// Writes what the auction under way would give; nothing while nothing would trade.
+pub(super) fn indication(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
+    let Some(found) = engine.indication(instrument) else { return };
+    replies::put_price(out, 1, found.price, engine.instrument(instrument));
+    put::uint(out, 2, found.lots);
+    if found.surplus != 0 {
+        let side = if found.surplus > 0 { Side::Buy } else { Side::Sell };
+        put::uint(out, 3, side.number().into());
+        put::uint(out, 4, found.surplus.unsigned_abs());
+    }
+}
+
 /// Writes the fields of a `MarketSummary`.
 pub(crate) fn summary(out: &mut Vec<u8>, engine: &Engine, instrument: InstrumentNumber) {
     let Some(spec) = engine.instrument(instrument) else { return };

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::encode::{book_change, book_snapshot, price_update, public_trade, summary};
-use crate::engine::Engine;
+use super::encode::{book_change, book_snapshot, indication, price_update, public_trade, summary};
+use crate::engine::{Engine, Indication};
 use crate::event::Trade;
 use crate::types::{InstrumentNumber, Phase, PriceTicks, Sequence, Side, TimestampNs};
 use crate::wire::put;
@@ -21,6 +21,8 @@ pub const BOOK: u32 = 1 << 2;
 pub const PRICE_UPDATE: u32 = 1 << 3;
 /// The day's figures.
 pub const SUMMARY: u32 = 1 << 4;
+/// What auctions would give.
+pub const AUCTION: u32 = 1 << 6;
 /// Phase changes.
 pub const STATUS: u32 = 1 << 7;
 
@@ -33,6 +35,7 @@ struct Step {
     book: Vec<u8>,
     price: Vec<u8>,
     summary: Vec<u8>,
+    auction: Vec<u8>,
     phase: u8,
 }
 
@@ -44,6 +47,7 @@ impl Step {
             (BOOK, &self.book),
             (PRICE_UPDATE, &self.price),
             (SUMMARY, &self.summary),
+            (AUCTION, &self.auction),
         ];
         let wanted =
             |&(channel, part): &(u32, &Vec<u8>)| channels & channel != 0 && !part.is_empty();
@@ -78,6 +82,8 @@ struct BookFeed {
     was_corrected: bool,
     phase: u8,
     best: [Option<(PriceTicks, u64)>; 2],
+    /// Whether orders gathered when the last step was made, and what was told of their auction.
+    told: (bool, Option<Indication>),
     is_dirty: bool,
 }
 
@@ -187,6 +193,13 @@ impl BookFeed {
         if !self.trades.is_empty() || core::mem::take(&mut self.was_corrected) {
             put::message(&mut step.summary, 8, |out| summary(out, engine, instrument));
         }
+        // During a call only: elsewhere nothing gathers, and finding the price takes a while.
+        let is_call = engine.instrument(instrument).is_some_and(|spec| spec.phase.is_call());
+        let found = if is_call { engine.indication(instrument) } else { None };
+        if is_call && (is_call, found) != self.told {
+            put::message(&mut step.auction, 10, |out| indication(out, engine, instrument));
+        }
+        self.told = (is_call, found);
         self.trades.clear();
         self.touched.clear();
         self.is_dirty = false;
@@ -335,6 +348,9 @@ fn snapshot(taken: &mut Taken, place: &mut Place, feed: &BookFeed, engine: &Engi
         }
         if channels & SUMMARY != 0 {
             put::message(out, 8, |out| summary(out, engine, instrument));
+        }
+        if channels & AUCTION != 0 && spec.phase.is_call() {
+            put::message(out, 10, |out| indication(out, engine, instrument));
         }
         put::uint(out, 11, spec.phase.number().into());
         put::uint(out, 14, 1);

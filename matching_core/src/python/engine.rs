@@ -257,6 +257,30 @@ impl PyEngine {
         self.control(py, Command::DefineInstrument(Box::new(spec)), future)
     }
 
+    #[pyo3(name = "update_instrument")]
+    fn py_update_instrument(
+        &self,
+        py: Python<'_>,
+        rules: &Bound<'_, PyDict>,
+        future: Ticket,
+    ) -> PyResult<()> {
+        self.control(py, Command::UpdateInstrument(Box::new(instrument(rules)?)), future)
+    }
+
+    #[pyo3(name = "set_price_limits")]
+    fn py_set_price_limits(
+        &self,
+        py: Python<'_>,
+        instrument: u32,
+        low: i64,
+        high: i64,
+        future: Ticket,
+    ) -> PyResult<()> {
+        let instrument = InstrumentNumber(instrument);
+        let (low, high) = (PriceTicks(low), PriceTicks(high));
+        self.control(py, Command::SetPriceLimits { instrument, low, high }, future)
+    }
+
     #[pyo3(name = "set_phase")]
     fn py_set_phase(
         &self,
@@ -354,6 +378,7 @@ fn instrument(rules: &Bound<'_, PyDict>) -> PyResult<InstrumentSpec> {
         },
         fifo_percent: given(rules, "fifo_percent")?,
         share_min_lots: given(rules, "share_min_lots")?,
+        position_limit_lots: given(rules, "position_limit_lots")?,
         phase: Phase::from_number(get(rules, "phase")?).ok_or_else(|| unknown("phase"))?,
     })
 }

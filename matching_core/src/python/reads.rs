@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::engine::PyEngine;
 use crate::engine::Engine;
 use crate::instrument::InstrumentSpec;
-use crate::types::{AccountNumber, OrderId, Side};
+use crate::types::{AccountNumber, InstrumentNumber, OrderId, Side};
 use crate::wire::replies::{self, Change};
 use crate::wire::{decimal, put};
 
@@ -79,6 +79,40 @@ fn market_dict<'py>(
     Ok(dict)
 }
 
+fn rules_dict<'py>(py: Python<'py>, spec: &InstrumentSpec) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("symbol", &spec.symbol)?;
+    for (name, value) in [
+        ("kind", i64::from(spec.kind.number())),
+        ("base_asset", spec.base_asset.0.into()),
+        ("quote_asset", spec.quote_asset.0.into()),
+        ("tick_size_micro", spec.tick_size_micro),
+        ("tick_value_minor", spec.tick_value_minor),
+        ("lot_size_minor", spec.lot_size_minor),
+        ("min_lots", spec.min_lots.0.into()),
+        ("max_lots", spec.max_lots.0.into()),
+        ("price_min", spec.price_min.0),
+        ("price_max", spec.price_max.0),
+        ("limit_low", spec.limit_low.0),
+        ("limit_high", spec.limit_high.0),
+        ("protection_ticks", spec.protection_ticks),
+        ("max_notional_minor", spec.max_notional_minor),
+        ("maker_fee_centi_bps", spec.maker_fee_centi_bps.into()),
+        ("taker_fee_centi_bps", spec.taker_fee_centi_bps.into()),
+        ("deposit_bps", spec.deposit_bps.into()),
+        ("band_ticks", spec.band_ticks),
+        ("allocation", spec.allocation.number().into()),
+        ("fifo_percent", spec.fifo_percent.into()),
+        ("share_min_lots", spec.share_min_lots.into()),
+        ("position_limit_lots", spec.position_limit_lots),
+        ("phase", spec.phase.number().into()),
+    ] {
+        dict.set_item(name, value)?;
+    }
+    dict.set_item("volatility_auction_ns", spec.volatility_auction_ns)?;
+    Ok(dict)
+}
+
 #[pymethods]
 impl PyEngine {
     /// Returns the bytes of a `GetOrderBookResponse`, or None when there is no such instrument;
@@ -145,6 +179,24 @@ impl PyEngine {
                 .collect(),
             None => engine.instruments().map(|spec| market_dict(py, engine, spec)).collect(),
         }
+    }
+
+    /// Returns the rules of an instrument as `define_instrument` takes them; None for none.
+    #[pyo3(name = "instrument_rules")]
+    fn py_instrument_rules<'py>(
+        &self,
+        py: Python<'py>,
+        symbol: &str,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let state = self.replica.read();
+        let spec = state.engine.instrument_by_symbol(symbol.as_bytes());
+        spec.map(|spec| rules_dict(py, spec)).transpose()
+    }
+
+    /// Returns the open orders of an instrument and the lots bought and not sold again.
+    #[pyo3(name = "instrument_usage")]
+    fn py_instrument_usage(&self, number: u32) -> (usize, i64) {
+        self.replica.read().engine.usage(InstrumentNumber(number))
     }
 
     /// Returns the codes of the assets, by number from 1.

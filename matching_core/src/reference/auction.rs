@@ -13,7 +13,7 @@ impl Reference {
         let orders = self.open.iter().filter(|open| {
             open.order.instrument == number
                 && open.order.side == side
-                && open.waits_since.is_none()
+                && self.may_trade(open)
                 && match side {
                     Side::Buy => open.order.price.0 >= price,
                     Side::Sell => open.order.price.0 <= price,
@@ -83,7 +83,7 @@ impl Reference {
     fn first(&self, number: InstrumentNumber, side: Side) -> Option<OrderId> {
         let mut orders = self.in_book_order_of(number).into_iter();
         let first = orders.find(|open| {
-            open.order.instrument == number && open.order.side == side && open.waits_since.is_none()
+            open.order.instrument == number && open.order.side == side && self.may_trade(open)
         });
         first.map(|open| open.id)
     }

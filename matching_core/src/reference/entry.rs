@@ -191,7 +191,7 @@ impl Reference {
         }
         let (low, high) = (spec.limit_low.0, spec.limit_high.0);
         let sign = if open.order.side == Side::Buy { 1 } else { -1 };
-        let best = self.best(spec.number, open.order.side.opposite());
+        let best = self.best_inside(spec, open.order.side.opposite());
         match open.order.order_type {
             OrderType::Market => {
                 let Some(best) = best else { return about(Reason::NoLiquidity, [0; 3]) };
@@ -261,7 +261,8 @@ impl Reference {
         let net = i128::from(self.positions.get(&(account, number)).copied().unwrap_or(0));
         let net = if side == Side::Buy { net } else { -net };
         let reach = net + lots.sum::<i128>() + i128::from(open.remaining);
-        let most = limits.max_position_lots;
+        let both = [limits.max_position_lots, spec.position_limit_lots];
+        let most = both.into_iter().filter(|most| *most > 0).min().unwrap_or(0);
         if spec.kind == InstrumentKind::Forward && !passes(most.into(), reach) {
             return about(Reason::PositionLimit, [most, 0, 0]);
         }

@@ -2,6 +2,7 @@
 
 use super::{Open, Reference, money, sharing};
 use crate::event::{Outcome, Trade};
+use crate::instrument::InstrumentSpec;
 use crate::risk::RiskLimits;
 use crate::types::{
     AccountNumber, Allocation, CancelReason, FEE_ACCOUNT, InstrumentKind, InstrumentNumber,
@@ -14,9 +15,15 @@ impl Reference {
     pub(super) fn best(&self, number: InstrumentNumber, side: Side) -> Option<PriceTicks> {
         let mut orders = self.in_book_order_of(number).into_iter();
         let best = orders.find(|open| {
-            open.order.instrument == number && open.order.side == side && open.waits_since.is_none()
+            open.order.instrument == number && open.order.side == side && self.may_trade(open)
         });
         best.map(|open| open.order.price)
+    }
+
+    /// Returns the best price of a side unless it lies outside the day's limits.
+    pub(super) fn best_inside(&self, spec: &InstrumentSpec, side: Side) -> Option<PriceTicks> {
+        let inside = |best: &PriceTicks| *best >= spec.limit_low && *best <= spec.limit_high;
+        self.best(spec.number, side).filter(inside)
     }
 
     /// Returns the IDs of the orders that an order's limit reaches, in the order they would trade.
@@ -24,7 +31,7 @@ impl Reference {
         let reaches = |other: &&Open| {
             other.order.instrument == open.order.instrument
                 && other.order.side != open.order.side
-                && other.waits_since.is_none()
+                && self.may_trade(other)
                 && match open.order.side {
                     Side::Buy => other.order.price <= open.order.price,
                     Side::Sell => other.order.price >= open.order.price,
@@ -35,6 +42,16 @@ impl Reference {
             .filter(reaches)
             .map(|other| other.id)
             .collect()
+    }
+
+    /// Tells whether an order is in the book and not on the near side of the day's limits.
+    pub(super) fn may_trade(&self, open: &Open) -> bool {
+        let spec = self.spec(open.order.instrument);
+        let inside = match open.order.side {
+            Side::Buy => open.order.price <= spec.limit_high,
+            Side::Sell => open.order.price >= spec.limit_low,
+        };
+        open.waits_since.is_none() && inside
     }
 
     pub(super) fn find(&self, id: OrderId) -> usize {
@@ -87,10 +104,10 @@ impl Reference {
     pub(super) fn work(&mut self, mut incoming: Open, may_rest: bool) -> Outcome {
         let number = incoming.order.instrument;
         let mut cancelled = None;
-        if !self.spec(number).phase.is_call() {
+        if self.spec(number).phase == Phase::Open {
             cancelled = self.trade(&mut incoming, may_rest);
         }
-        if self.spec(number).phase.is_call() {
+        if self.spec(number).phase != Phase::Open {
             for id in self.opposite(&incoming) {
                 let at = self.find(id);
                 if incoming.remaining == 0 || cancelled.is_some() {

@@ -62,15 +62,28 @@ impl Generator {
     /// Returns an instrument with other limits, at times with another fee.
     fn other_rules(&mut self, number: u32) -> InstrumentSpec {
         let spec = self.spec(number);
-        let nearer = [self.dice.below(14), self.dice.below(14)].map(u64::cast_signed);
+        // At times so near that orders which rest are left outside.
+        let half = (spec.price_max.0 - spec.price_min.0).cast_unsigned() / 2;
+        let most = if self.dice.chance(2) { half } else { half / 3 };
+        let nearer = [self.dice.below(most), self.dice.below(most)].map(u64::cast_signed);
         let fee = if self.dice.chance(20) { 1 + self.dice.below(2) as i32 } else { 0 };
         InstrumentSpec {
             limit_low: PriceTicks(spec.price_min.0 + nearer[0]),
             limit_high: PriceTicks(spec.price_max.0 - nearer[1]),
             protection_ticks: self.dice.below(6).cast_signed(),
             taker_fee_centi_bps: spec.taker_fee_centi_bps + fee,
+            position_limit_lots: if self.dice.chance(4) { 40 } else { 0 },
             phase: if self.dice.chance(80) { Phase::Open } else { Phase::Auction },
             ..spec
+        }
+    }
+
+    fn rules_change(&mut self, instrument: InstrumentNumber) -> Command {
+        let spec = self.other_rules(instrument.0 - 1);
+        match self.dice.below(4) {
+            0 => Command::DefineInstrument(Box::new(spec)),
+            1 => Command::UpdateInstrument(Box::new(spec)),
+            _ => Command::SetPriceLimits { instrument, low: spec.limit_low, high: spec.limit_high },
         }
     }
 
@@ -97,6 +110,7 @@ impl Generator {
                 phase: match self.dice.below(20) {
                     0 => Phase::Halted,
                     1 => Phase::PreOpen,
+                    2 if self.dice.chance(8) => Phase::Expired,
                     2..=5 => Phase::Auction,
                     _ => Phase::Open,
                 },
@@ -116,7 +130,7 @@ impl Generator {
                     max_position_lots: self.seldom(40).cast_signed(),
                 },
             },
-            9 => Command::DefineInstrument(Box::new(self.other_rules(instrument.0 - 1))),
+            9 => self.rules_change(instrument),
             7 => Command::CancelOrder {
                 account: Some(account),
                 order_id: OrderId(self.dice.below(1 << 30)),

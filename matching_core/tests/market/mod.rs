@@ -5,12 +5,15 @@
     clippy::must_use_candidate,
     clippy::new_without_default,
     clippy::missing_panics_doc,
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
     unreachable_pub,
     reason = "each test takes what it needs"
 )]
 
 use matching_core::command::{Command, CommandKey, NewOrder};
 use matching_core::engine::{Engine, EngineLimits};
+use matching_core::error::Refusal;
 use matching_core::event::{Outcome, Silent};
 use matching_core::instrument::InstrumentSpec;
 use matching_core::types::*;
@@ -54,6 +57,7 @@ pub fn spec(symbol: &str, kind: InstrumentKind) -> InstrumentSpec {
         allocation: Allocation::Fifo,
         fifo_percent: 0,
         share_min_lots: 0,
+        position_limit_lots: 0,
         phase: Phase::Open,
     }
 }
@@ -122,4 +126,52 @@ impl Market {
         read.lead().unwrap();
         assert_eq!(read.state_hash(), self.engine.state_hash());
     }
+}
+
+pub fn limit(account: AccountNumber, side: Side, price: i64, lots: u32) -> NewOrder {
+    NewOrder {
+        account,
+        instrument: CORN,
+        side,
+        price: PriceTicks(price),
+        quantity: QuantityLots(lots),
+        ..NewOrder::BLANK
+    }
+}
+
+pub fn sell(price: i64, lots: u32) -> NewOrder {
+    limit(SELLER, Side::Sell, price, lots)
+}
+
+pub fn buy(price: i64, lots: u32) -> NewOrder {
+    limit(BUYER, Side::Buy, price, lots)
+}
+
+pub fn timed(time_in_force: TimeInForce, order: NewOrder) -> NewOrder {
+    NewOrder { time_in_force, ..order }
+}
+
+pub fn cancel(account: AccountNumber, order_id: OrderId) -> Command {
+    let (account, reason, key) = (Some(account), CancelReason::User, CommandKey(0));
+    Command::CancelOrder { account, order_id, reason, key }
+}
+
+pub fn amend(order_id: OrderId, price: Option<i64>, lots: Option<u32>, version: u32) -> Command {
+    Command::AmendOrder {
+        account: BUYER,
+        order_id,
+        price: price.map(PriceTicks),
+        quantity: lots.map(QuantityLots),
+        expected_version: version,
+        key: CommandKey(0),
+    }
+}
+
+pub fn refusal(outcome: Outcome) -> Refusal {
+    outcome.refusal.unwrap()
+}
+
+pub fn best(market: &Market, side: Side) -> Option<(i64, u64, u32)> {
+    let first = market.engine.depth(CORN, side, 1).next();
+    first.map(|(price, lots, count)| (price.0, lots, count))
 }

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 PRE_OPEN: Final = "PRE_OPEN"
 OPEN: Final = "OPEN"
+AUCTION: Final = "AUCTION"
 CLOSED: Final = "CLOSED"
 # Days that anybody may ask about: the holidays of India are known for these years.
 FIRST_DAY: Final = date(2001, 1, 1)
@@ -27,7 +28,8 @@ class Phase:
     """A part of a trading day.
 
     Attributes:
-        name: PRE_OPEN, OPEN or CLOSED.
+        name: PRE_OPEN, OPEN, AUCTION or CLOSED. The opening auction is at the end of PRE_OPEN, the
+            closing one at the end of AUCTION.
         start: When it begins.
         end: When it ends.
     """
@@ -185,7 +187,12 @@ _CALENDARS: Final[Sequence[Calendar]] = (
     ),
     Calendar(
         "MANDI_DAY", "Asia/Kolkata", time(0), _WEEK - {_SUNDAY},
-        (Part(OPEN, time(9), 0, time(17)),), _of_country("IN"),
+        (
+            Part(PRE_OPEN, time(8, 45), 0, time(9)),
+            Part(OPEN, time(9), 0, time(16, 50)),
+            Part(AUCTION, time(16, 50), 0, time(17)),
+        ),
+        _of_country("IN"),
     ),
 )  # fmt: skip
 CALENDARS: Final = {calendar.code: calendar for calendar in _CALENDARS}

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from farmgate.api.market.v1 import market_pb2
+from farmgate.market.terms import Terms, text_of
 from farmgate.ports.matching import InstrumentRules
 
 _MICRO: Final = 10**6
@@ -19,6 +20,9 @@ _TAKER_CENTI_BPS: Final = 250
 _DEPOSIT_BPS: Final = 1_000
 _MAX_LOTS: Final = 10_000
 _PROTECTION_TICKS: Final = 20
+# As the settings of the exchange begin: a trade 5 % away starts an auction of a minute.
+_BAND_PERCENT: Final = 5
+_AUCTION_NS: Final = 60 * 10**9
 # The ladder spans a quarter to four times the start price; a day's limits are 7 % around it.
 _SPAN_FACTOR: Final = 4
 _LIMIT_PERCENT: Final = 7
@@ -193,6 +197,8 @@ def _rules(
         "maker_fee_centi_bps": _MAKER_CENTI_BPS,
         "taker_fee_centi_bps": _TAKER_CENTI_BPS,
         "deposit_bps": deposit_bps,
+        "band_ticks": (start * _BAND_PERCENT + 50) // 100,
+        "volatility_auction_ns": _AUCTION_NS,
         "phase": market_pb2.INSTRUMENT_PHASE_OPEN,
     }
 
@@ -209,6 +215,7 @@ def _description(
         "calendar_code": "ALWAYS_OPEN",
         "delivery_start": start,
         "delivery_end": end,
+        "terms": text_of(Terms(protection_ticks=_PROTECTION_TICKS)),
         "version": 1,
     }
 

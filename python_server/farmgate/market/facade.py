@@ -1,12 +1,37 @@
 """What other modules use of the market."""
 
 from farmgate.db.engine import Database
-from farmgate.market import candle_store, store
+from farmgate.market import candle_store, settlement_store, store
 from farmgate.market.bars import Bar, Bucket, Trade
 from farmgate.market.calendars import CALENDARS, DEFAULT, Calendar
 from farmgate.market.candles import fold, rebuild
+from farmgate.market.day_limits import DayLimits
+from farmgate.market.listing import Draft, Listed, Listings
+from farmgate.market.messages import decimal, instrument_message
+from farmgate.market.settlement_store import DailySettlement
+from farmgate.market.terms import NAMES as TERM_NAMES
+from farmgate.market.terms import Terms
 
-__all__ = ["Bar", "Bucket", "Calendar", "Calendars", "Trade", "candle_store", "fold", "rebuild"]
+__all__ = [
+    "TERM_NAMES",
+    "Bar",
+    "Bucket",
+    "Calendar",
+    "Calendars",
+    "DailySettlement",
+    "DayLimits",
+    "Draft",
+    "Listed",
+    "Listings",
+    "Terms",
+    "Trade",
+    "candle_store",
+    "decimal",
+    "fold",
+    "instrument_message",
+    "rebuild",
+    "settlement_store",
+]
 
 
 class Calendars:

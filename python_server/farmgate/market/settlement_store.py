@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from farmgate.market.tables import daily_settlements
@@ -27,6 +27,8 @@ class DailySettlement:
     hit_limit: str
     open_interest: int
     settled_at: datetime
+    # Sequence of the core at which the next day's limits are in force; 0 before.
+    limits_sequence: int = 0
 
 
 def add(connection: Connection, rows: Sequence[DailySettlement]) -> None:
@@ -36,6 +38,36 @@ def add(connection: Connection, rows: Sequence[DailySettlement]) -> None:
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert(daily_settlements).on_conflict_do_nothing()
     connection.execute(statement, [asdict(row) for row in rows])
+
+
+def put(connection: Connection, row: DailySettlement) -> None:
+    """Adds a settlement, or puts it in the place of the one of its day."""
+    table = daily_settlements.c
+    where = (table.symbol == row.symbol) & (table.business_date == row.business_date)
+    connection.execute(delete(daily_settlements).where(where))
+    connection.execute(daily_settlements.insert().values(**asdict(row)))
+
+
+def pending(connection: Connection) -> list[DailySettlement]:
+    """Returns the newest settlements whose limits are not in force yet."""
+    table = daily_settlements.c
+    newest = (
+        select(table.symbol, func.max(table.business_date).label("day"))
+        .group_by(table.symbol)
+        .subquery()
+    )
+    query = select(daily_settlements).join(
+        newest, (table.symbol == newest.c.symbol) & (table.business_date == newest.c.day)
+    )
+    rows = connection.execute(query.where(table.limits_sequence == 0))
+    return [_settlement(row) for row in rows]
+
+
+def in_force(connection: Connection, symbol: str, day: str, sequence: int) -> None:
+    """Notes that the limits after a settlement are in force."""
+    table = daily_settlements.c
+    query = update(daily_settlements).where(table.symbol == symbol, table.business_date == day)
+    connection.execute(query.values(limits_sequence=sequence))
 
 
 def last_days(connection: Connection) -> dict[str, str]:

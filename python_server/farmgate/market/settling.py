@@ -1,7 +1,7 @@
 """Settles business days once they are over: price, limits of the next day, open interest."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -11,16 +11,19 @@ from sqlalchemy import Connection, Row
 from farmgate.api.market.v1 import market_pb2
 from farmgate.db import configuration
 from farmgate.db.engine import Database
-from farmgate.market import candle_store, settlement, settlement_store, store
+from farmgate.market import candle_store, listing_store, settlement, settlement_store, store
 from farmgate.market.bars import DAY, MINUTE, Bar, opening
 from farmgate.market.calendars import CALENDARS, DEFAULT, Calendar
 from farmgate.market.candles import Reload
+from farmgate.market.day_limits import DayLimits
 from farmgate.market.messages import micro
 from farmgate.market.settlement import Quote, Settlement
 from farmgate.market.settlement_store import DailySettlement
+from farmgate.market.terms import Defaults, limits_after, terms_of
 from farmgate.ports.clock import Clock
 from farmgate.ports.matching import InstrumentMarket, Matching
 from farmgate.telemetry.logs import logger
+from farmgate.users.facade import Users
 
 _NS: Final = 1_000_000_000
 # A server that was away settles what it missed, as far back as this.
@@ -54,19 +57,20 @@ class Settling:
         matching: The core.
         clock: Tells the time.
         reload: Reads the trades of an instrument.
-        accounts: Returns the numbers of all trading accounts.
+        users: People, who are told.
     """
 
     def __init__(
         self, database: Database, history: Database, matching: Matching, clock: Clock,
-        reload: Reload, accounts: Callable[[Connection], Iterable[int]],
+        reload: Reload, users: Users,
     ) -> None:  # fmt: skip
         self._database = database
         self._history = history
         self._matching = matching
         self._clock = clock
         self._reload = reload
-        self._accounts = accounts
+        self._limits = DayLimits(matching, database, clock, users)
+        self._holders: dict[str, list[int]] = {}
         self._listeners: list[Callable[[Connection, list[str]], None]] = []
 
     def listen(self, told: Callable[[Connection, list[str]], None]) -> None:
@@ -75,6 +79,7 @@ class Settling:
 
     async def run(self) -> int:
         """Settles every day that is over; returns how many settlements there are of it."""
+        await self._limits.apply()
         now = self._clock.now()
         described = await self._database.read(store.descriptions)
         last = await self._database.read(settlement_store.last_days)
@@ -82,16 +87,17 @@ class Settling:
         due = await asyncio.to_thread(self._due, described, last, now)
         if not due:
             return 0
-        window_s = (await self._database.read(lambda tx: configuration.current(tx, now))).integer(
-            "trading.settlement_window_s"
-        )
-        interest = await self._open_interest()
+        settings = await self._database.read(lambda tx: configuration.current(tx, now))
+        window_s = settings.integer("trading.settlement_window_s")
+        defaults = listing_store.defaults(settings)
+        interest, self._holders = await self._limits.open_interest()
         count = 0
         for day in sorted({one.day for one in due}):
             of_day = [one for one in due if one.day == day]
             # The forward that is delivered first leads those that did not trade.
             of_day.sort(key=lambda one: (one.described.delivery_start, one.found["symbol"]))
-            count += await self._settle_day(of_day, window_s, interest, now)
+            count += await self._settle_day(of_day, window_s, interest, defaults)
+        await self._limits.apply()
         _log.info("settled", count=count)
         return count
 
@@ -112,8 +118,9 @@ class Settling:
         return found
 
     async def _settle_day(
-        self, due: Sequence[_Due], window_s: int, interest: dict[str, int], now: datetime
+        self, due: Sequence[_Due], window_s: int, interest: dict[str, int], defaults: Defaults
     ) -> int:
+        now = self._clock.now()
         rows: list[DailySettlement] = []
         leads: dict[str, tuple[int, int]] = {}
         for one in due:
@@ -124,18 +131,46 @@ class Settling:
             settled = _settled(one, traded, window, prior, leads, now)
             if settled is None:
                 continue
-            rows.append(_row(one, settled, before, interest.get(symbol, 0), now))
+            rows.append(self._row(one, settled, before, interest.get(symbol, 0), defaults))
             lead = one.described.commodity_code
             if one.described.delivery_start and prior is not None:
                 leads.setdefault(lead, (settled.price_ticks, prior))
 
         def write(connection: Connection) -> None:
             settlement_store.add(connection, rows)
+            self._limits.tell(connection, rows, self._holders)
             for told in self._listeners:
                 told(connection, [row.symbol for row in rows])
 
         await self._database.write(write)
         return len(rows)
+
+    def _row(
+        self, one: _Due, settled: Settlement, before: Sequence[DailySettlement], interest: int,
+        defaults: Defaults,
+    ) -> DailySettlement:  # fmt: skip
+        rules = self._matching.instrument_rules(one.found["symbol"])
+        assert rules is not None, "It is listed."
+        low, high = rules["limit_low"], rules["limit_high"]
+        hit = settlement.hit(settled.price_ticks, low, high)
+        prices = [row.settlement_ticks for row in before] + [settled.price_ticks]
+        following = limits_after(
+            terms_of(one.described.terms), defaults, prices, rules, is_expanded=hit != "NONE"
+        )
+        return DailySettlement(
+            symbol=one.found["symbol"],
+            business_date=one.day.isoformat(),
+            settlement_ticks=settled.price_ticks,
+            tier=settled.tier,
+            prior_ticks=before[-1].settlement_ticks if before else 0,
+            limit_low_ticks=low,
+            limit_high_ticks=high,
+            next_low_ticks=following.low,
+            next_high_ticks=following.high,
+            hit_limit=hit,
+            open_interest=interest,
+            settled_at=self._clock.now(),
+        )
 
     def _reading(
         self, one: _Due, window_s: int
@@ -168,15 +203,6 @@ class Settling:
                 if (close_s - window_s) * _NS <= trade.time_ns < close_s * _NS
             ]
         return (found[0][1] if found else None), window
-
-    async def _open_interest(self) -> dict[str, int]:
-        """Returns, by forward, the lots that are bought and not sold again."""
-        interest: dict[str, int] = {}
-        for account in await self._database.read(lambda tx: list(self._accounts(tx))):
-            for position in self._matching.positions(account):
-                bought = max(0, position["net_lots"])
-                interest[position["symbol"]] = interest.get(position["symbol"], 0) + bought
-        return interest
 
 
 def _before(symbol: str, day: str) -> Callable[[Connection], list[DailySettlement]]:
@@ -219,27 +245,3 @@ def _quote(found: InstrumentMarket) -> Quote:
 def ticks(found: InstrumentMarket, price: str) -> int:
     """Returns a price of the core, a decimal, in ticks."""
     return micro(price) // found["tick_size_micro"]
-
-
-def _row(
-    one: _Due, settled: Settlement, before: Sequence[DailySettlement], interest: int, now: datetime
-) -> DailySettlement:
-    low, high = ticks(one.found, one.found["limit_low"]), ticks(one.found, one.found["limit_high"])
-    hit = settlement.hit(settled.price_ticks, low, high)
-    prices = [row.settlement_ticks for row in before] + [settled.price_ticks]
-    limits = settlement.limits(prices)
-    reach = limits.initial_ticks if hit == "NONE" else limits.expanded_ticks
-    return DailySettlement(
-        symbol=one.found["symbol"],
-        business_date=one.day.isoformat(),
-        settlement_ticks=settled.price_ticks,
-        tier=settled.tier,
-        prior_ticks=before[-1].settlement_ticks if before else 0,
-        limit_low_ticks=low,
-        limit_high_ticks=high,
-        next_low_ticks=max(1, settled.price_ticks - reach),
-        next_high_ticks=settled.price_ticks + reach,
-        hit_limit=hit,
-        open_interest=interest,
-        settled_at=now,
-    )

@@ -17,6 +17,7 @@ _CHANNELS_DEFAULT: Final = (
     market_pb2.MARKET_CHANNEL_BOOK,
     market_pb2.MARKET_CHANNEL_PRICE_UPDATE,
     market_pb2.MARKET_CHANNEL_MARKET_SUMMARY,
+    market_pb2.MARKET_CHANNEL_AUCTION,
     market_pb2.MARKET_CHANNEL_STATUS,
 )
 # Readers of the same instruments get the same bytes: they are turned into JSON once.

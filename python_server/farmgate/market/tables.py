@@ -46,6 +46,11 @@ instruments: Final = Table(
     # Business dates, empty for SPOT.
     Column("delivery_start", String(10), nullable=False),
     Column("delivery_end", String(10), nullable=False),
+    # JSON of what is stated of it; what is not follows the settings.
+    Column("terms", Text, nullable=False, server_default="{}"),
+    # When trading begins and ends; NULL for at once and for never.
+    Column("first_trade_at", UtcTime),
+    Column("last_trade_at", UtcTime),
     Column("version", Integer, nullable=False),
 )
 
@@ -136,6 +141,8 @@ daily_settlements: Final = Table(
     # NONE, UP or DOWN.
     Column("hit_limit", String(4), nullable=False),
     Column("open_interest", BigInteger, nullable=False),
+    # Sequence of the core at which the next day's limits are in force; 0 before.
+    Column("limits_sequence", BigInteger, nullable=False, server_default="0"),
     Column("settled_at", UtcTime, nullable=False),
 )
 

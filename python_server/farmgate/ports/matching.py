@@ -15,6 +15,7 @@ from farmgate._matching import Follower, JournalFailure, MarketCursor, OrderCurs
 from farmgate.api.errors.v1 import errors_pb2
 from farmgate.errors import DomainError
 from farmgate.ports.leading import Leadership, share
+from farmgate.ports.matching_instruments import Instruments
 from farmgate.ports.matching_shapes import (
     AssetAudit,
     Block,
@@ -61,7 +62,7 @@ def refusal_error(refusal: _matching.Refusal) -> DomainError:
     return DomainError(name.removeprefix(_REASON_PREFIX), **refusal.metadata)
 
 
-class Matching:
+class Matching(Instruments):
     """The running core of one shard.
 
     Args:
@@ -182,15 +183,6 @@ class Matching:
         """
         _, sequence, _ = await self._ask(self._engine.transfer, account, asset, amount_minor, key)
         return int(sequence)
-
-    async def define_instrument(self, rules: InstrumentRules) -> int:
-        """Lists an instrument or changes its rules; returns its number."""
-        number, *_ = await self._ask(self._engine.define_instrument, rules)
-        return int(number)
-
-    async def set_phase(self, instrument: int, phase: int) -> None:
-        """Moves an instrument to a phase."""
-        await self._ask(self._engine.set_phase, instrument, phase)
 
     async def set_switch(self, account: int, switch: Switch, *, is_on: bool) -> None:
         """Switches something on or off for an account."""
@@ -323,14 +315,6 @@ class Matching:
     def balances(self, account: int) -> list[tuple[str, int, int]]:
         """Returns asset code, total and held in minor units."""
         return self._engine.balances(account)
-
-    def instruments(self, symbols: list[str] | None = None) -> list[InstrumentMarket]:
-        """Returns instruments with rules and market; unknown symbols are left out."""
-        return self._engine.instruments(symbols)
-
-    def instrument_record(self, symbol: str) -> bytes | None:
-        """Returns an instrument's rules for a `Simulation`; None for an unknown symbol."""
-        return self._engine.instrument_record(symbol)
 
     def assets(self) -> list[str]:
         """Returns the codes of the assets; the first has number 1."""

@@ -33,6 +33,8 @@ class InstrumentRules(TypedDict):
     allocation: NotRequired[int]
     fifo_percent: NotRequired[int]
     share_min_lots: NotRequired[int]
+    # Greatest position of an account in a forward; 0 for none.
+    position_limit_lots: NotRequired[int]
 
 
 class InstrumentMarket(TypedDict):

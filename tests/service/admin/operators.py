@@ -10,6 +10,7 @@ from farmgate.api.admin.v1 import (
     audit_pb2_grpc,
     config_pb2_grpc,
     controls_pb2_grpc,
+    instruments_pb2_grpc,
 )
 from farmgate.users.tables import users
 from support import Api, SignedIn
@@ -34,4 +35,5 @@ class Operators:
         self.announcements: Any = announcements_pb2_grpc.AnnouncementServiceStub(api.channel)
         self.audit: Any = audit_pb2_grpc.AuditServiceStub(api.channel)
         self.config: Any = config_pb2_grpc.ConfigServiceStub(api.channel)
+        self.instruments: Any = instruments_pb2_grpc.InstrumentServiceStub(api.channel)
         self.controls: Any = controls_pb2_grpc.MarketControlServiceStub(api.channel)

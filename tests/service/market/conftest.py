@@ -52,7 +52,6 @@ async def exchange(
         base, matching = ground.base, ground.matching
         with closing(Database(base.settings.history_address)) as history:
             settling = Settling(
-                base.database, history, matching, clock, counting_trades,
-                base.users.account_numbers,
-            )  # fmt: skip
+                base.database, history, matching, clock, counting_trades, base.users
+            )
             yield Market(api, ground, clock, history, settling)

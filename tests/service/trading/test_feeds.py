@@ -19,7 +19,7 @@ from service.trading.market import (
     trade_fast,
 )
 
-TRADES, BOOK = 1 << 1, 1 << 2
+TRADES, BOOK, AUCTION = 1 << 1, 1 << 2, 1 << 6
 # More steps than an instrument's log keeps.
 TOO_MANY = 4_200
 
@@ -33,6 +33,12 @@ def _all(matching: Matching, cursor: MarketCursor | OrderCursor) -> tuple[list[b
             parts.append(data)
         if lost or not more:
             return parts, lost
+
+
+def _updates(matching: Matching, cursor: MarketCursor) -> list[market_pb2.MarketUpdate]:
+    parts, _ = _all(matching, cursor)
+    responses = [market_pb2.WatchMarketResponse.FromString(part) for part in parts]
+    return [update for response in responses for update in response.updates]
 
 
 async def test_book_conflates_for_the_slow_and_trades_do_not(tmp_path: Path) -> None:
@@ -118,3 +124,29 @@ async def test_read_that_comes_too_early_says_so(tmp_path: Path) -> None:
             await matching.caught_up(sequence + 1_000)
         assert refusal.value.reason == "READ_BEHIND"
         assert refusal.value.values == {"reached": str(sequence), "wanted": str(sequence + 1_000)}
+
+
+async def test_what_an_auction_would_give_is_told(tmp_path: Path) -> None:
+    """TRD-220: each time it changes, with the side that is left over, until it ends."""
+    async with opened(tmp_path) as matching:
+        cursor = matching.watch_market([SYMBOL], AUCTION, 0)
+        _all(matching, cursor)
+        await matching.set_phase(1, market_pb2.INSTRUMENT_PHASE_AUCTION)
+        for account, price, lots in ((SELLER, 1_800, 3), (BUYER, 1_810, 5), (SELLER, 1_790, 1)):
+            message = session_message(account, lots, price_ticks=price, first=price)
+            matching.session_reply(await matching.order_session(account, message))
+            await settled(matching)
+        late = matching.watch_market([SYMBOL], AUCTION, 0)
+        (snapshot,) = _updates(matching, late)
+        assert (snapshot.auction.indicative_price, snapshot.auction.indicative_lots) == (
+            "4.5250",
+            4,
+        )
+        await matching.set_phase(1, market_pb2.INSTRUMENT_PHASE_OPEN)
+        await settled(matching)
+        told = [
+            (one.auction.indicative_price, one.auction.indicative_lots, one.auction.imbalance_lots)
+            for one in _updates(matching, cursor)
+        ]
+        assert told == [("", 0, 0), ("4.5250", 3, 2), ("4.5250", 4, 1)]
+        assert snapshot.auction.imbalance_side == 1, "buyers are left over"

@@ -23,6 +23,7 @@ from farmgate.market.fetching import Fetcher
 from farmgate.market.ingestion import Ingestion
 from farmgate.market.known import DESCRIPTIONS, Known
 from farmgate.market.service import MarketServicer
+from farmgate.market.sessions import Sessions
 from farmgate.market.settling import Settling
 from farmgate.market.sources import EmbeddedSource, Sources
 from farmgate.market.stream_service import MarketEventServicer
@@ -38,6 +39,7 @@ COLLECT: Final = Kind(
     "prices.collect", queue=PRICES, max_attempts=6, backoff_s=60.0, timeout_s=900.0
 )
 _SETTLING_S: Final = 5.0
+_SESSIONS_S: Final = 1.0
 _DAY_S: Final = 86_400.0
 _EXPIRY_S: Final = 60.0
 _PRICES_S: Final = 60
@@ -74,9 +76,7 @@ def part(base: Base, matching: Matching, history: History, database: Database) -
         )
         return rows
 
-    settling = Settling(
-        base.database, database, matching, base.clock, counting_trades, base.users.account_numbers
-    )
+    settling = Settling(base.database, database, matching, base.clock, counting_trades, base.users)
     settling.listen(lambda tx, symbols: alert_prices.on_settlements(tx, symbols, base.clock.now()))
     alerts = Alerts(base.database, matching, base.clock, base.ids)
     watch = AlertWatch(base.database, matching, base.clock)
@@ -90,6 +90,7 @@ def part(base: Base, matching: Matching, history: History, database: Database) -
         servicers=[servicer, MarketEventServicer(matching)],
         components=[
             Periodic("calendars", _DAY_S, lambda: _warm(base)),
+            Periodic("sessions", _SESSIONS_S, Sessions(matching, base.database, base.clock).run),
             Periodic("settlement", _SETTLING_S, settling.run),
             Periodic("expired alerts", _EXPIRY_S, alerts.expire),
             watch,

@@ -111,7 +111,7 @@ def _settlements(symbol: str, commodity: Commodity, now: datetime) -> list[Daily
                 tier=settlement.VWAP, prior_ticks=prices[index - 1] if index else 0,
                 limit_low_ticks=low, limit_high_ticks=high,
                 next_low_ticks=max(1, price - reach), next_high_ticks=price + reach,
-                hit_limit="NONE", open_interest=0, settled_at=now,
+                hit_limit="NONE", open_interest=0, settled_at=now, limits_sequence=1,
             )
         )  # fmt: skip
         low, high = max(1, price - reach), price + reach

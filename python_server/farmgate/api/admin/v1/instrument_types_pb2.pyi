@@ -72,6 +72,7 @@ class InstrumentRules(_message.Message):
     IS_PRO_RATA_FIELD_NUMBER: _builtins.int
     FIFO_PCT_FIELD_NUMBER: _builtins.int
     MIN_PRORATA_LOTS_FIELD_NUMBER: _builtins.int
+    LIMIT_INCREMENT_FIELD_NUMBER: _builtins.int
     min_lots: _builtins.int
     """Least quantity of an order; 0 means 1."""
     max_lots: _builtins.int
@@ -104,6 +105,8 @@ class InstrumentRules(_message.Message):
     """Part shared by time, in per cent, when is_pro_rata."""
     min_prorata_lots: _builtins.int
     """Least share by size."""
+    limit_increment: _builtins.str
+    """Limits of VARIABLE_7PCT are whole multiples of this, a decimal; empty for 20 ticks."""
     def __init__(
         self,
         *,
@@ -123,10 +126,11 @@ class InstrumentRules(_message.Message):
         is_pro_rata: _builtins.bool = ...,
         fifo_pct: _builtins.int = ...,
         min_prorata_lots: _builtins.int = ...,
+        limit_increment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["band_ticks", b"band_ticks", "calendar_code", b"calendar_code", "deposit_pct", b"deposit_pct", "fifo_pct", b"fifo_pct", "is_pro_rata", b"is_pro_rata", "limit_expanded", b"limit_expanded", "limit_initial", b"limit_initial", "limit_mode", b"limit_mode", "maker_bps", b"maker_bps", "max_lots", b"max_lots", "max_order_notional", b"max_order_notional", "min_lots", b"min_lots", "min_prorata_lots", b"min_prorata_lots", "position_limit_lots", b"position_limit_lots", "protection_ticks", b"protection_ticks", "taker_bps", b"taker_bps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band_ticks", b"band_ticks", "calendar_code", b"calendar_code", "deposit_pct", b"deposit_pct", "fifo_pct", b"fifo_pct", "is_pro_rata", b"is_pro_rata", "limit_expanded", b"limit_expanded", "limit_increment", b"limit_increment", "limit_initial", b"limit_initial", "limit_mode", b"limit_mode", "maker_bps", b"maker_bps", "max_lots", b"max_lots", "max_order_notional", b"max_order_notional", "min_lots", b"min_lots", "min_prorata_lots", b"min_prorata_lots", "position_limit_lots", b"position_limit_lots", "protection_ticks", b"protection_ticks", "taker_bps", b"taker_bps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
