@@ -14,6 +14,7 @@ from authorization.declared import ADMITTED, KEY_SCOPES, Caller, Declared
 from e2e.exchange import free_ports
 from farmgate.api.auth.v1 import auth_pb2
 from farmgate.app import wire
+from farmgate.app.edge import process
 from farmgate.app.edge.options import EdgeOptions
 from farmgate.app.edge.process import Edge
 from farmgate.app.settings import Settings
@@ -26,6 +27,8 @@ from farmgate.rpc.methods import role_names
 from farmgate.users.tables import users
 from support import Api, SignedIn, bearer, running
 
+# A busy machine is slow to start Envoy.
+START_S = 120.0
 # Who says so is stopped behind the access check, and before anything is done.
 PROBE = "x-probe"
 # No message: what is judged before it is read is judged all the same.
@@ -167,7 +170,8 @@ async def exchange(settings: Settings, folder: Path) -> AsyncIterator[Exchange]:
                 sign_ins_per_min_per_ip=1_000_000,
             )
             edge = Edge(options, folder)
-            await edge.start()
+            with patch.object(process, "_READY_S", START_S):
+                await edge.start()
             try:
                 address = f"http://127.0.0.1:{rest_port}"
                 async with httpx.AsyncClient(base_url=address, timeout=20) as rest:

@@ -1,8 +1,9 @@
 """What somebody owns is there for its owner and for whom the proto names, and for nobody else."""
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -151,8 +152,8 @@ class Matrix:
             return []
         self.cell_count += 1
         ask = self._by_rest if way == "rest" else self._by_grpc
-        foreign = await ask(method, thing, person)
-        missing = await ask(method, absent(thing), person)
+        foreign = await answered(lambda: ask(method, thing, person))
+        missing = await answered(lambda: ask(method, absent(thing), person))
         if "NOT_BUILT_YET" in foreign:
             return []
         if foreign.startswith("OK") and foreign != missing:
@@ -209,6 +210,15 @@ class Matrix:
             return "OK " + told("", body, thing)
         info = next(one for one in body["details"] if "reason" in one)
         return told(info["reason"], info["metadata"], thing)
+
+
+async def answered(ask: Callable[[], Awaitable[str]]) -> str:
+    """Returns an answer that is not that Envoy misses the server for a moment."""
+    for _ in range(30):
+        if not (found := await ask()).startswith("UNAVAILABLE"):
+            return found
+        await asyncio.sleep(1)
+    raise AssertionError("The server is away.")
 
 
 def _json(descriptor: Any, data: bytes) -> Any:

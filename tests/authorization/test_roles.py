@@ -16,6 +16,7 @@ from farmgate.errors import DomainError
 from farmgate.rpc.methods import Rule
 from support import refusal_of
 
+TRIES = 30
 LANGUAGE = ("accept-language", PROBE)
 
 
@@ -47,10 +48,15 @@ async def by_rest(found: Exchange, verb: str, path: str, caller: Caller) -> str:
     headers = {
         key: value for key, value in (*caller.metadata, LANGUAGE) if key != "x-stream-ticket"
     }
-    async with found.rest.stream(verb, filled(path), headers=headers) as reply:
-        if reply.status_code == 200:
-            return "OK"
-        await reply.aread()
+    for _ in range(TRIES):
+        async with found.rest.stream(verb, filled(path), headers=headers) as reply:
+            if reply.status_code == 200:
+                return "OK"
+            await reply.aread()
+        # No rule says so: on a busy machine Envoy misses the server for a moment.
+        if reason_of(reply) != "UNAVAILABLE":
+            break
+        await asyncio.sleep(1)
     return outcome(reason_of(reply))
 
 
