@@ -183,7 +183,8 @@ class Reports:
         columns, rows = await self._table(report.kind, span)
         if report.symbol and "symbol" in (names := [column.name for column in columns]):
             place = names.index("symbol")
-            rows = [row for row in rows if row[place] == report.symbol]
+            # Sums are of no symbol.
+            rows = [row for row in rows if row[place] in {report.symbol, ""}]
         facts = [
             ("From", report.from_date),
             ("To", report.to_date),
