@@ -98,7 +98,7 @@ async def test_weekends_are_left_out_of_days(database: Database) -> None:
         "location_code": "CHI",
     }  # fmt: skip
     row = {
-        column.name: described.get(column.name, "" if column.type.python_type is str else 0)
+        column.name: described.get(column.name, {int: 0, str: ""}.get(column.type.python_type))
         for column in instruments.columns
     }
     database.run(lambda tx: tx.execute(instruments.insert().values(**row)))

@@ -285,7 +285,7 @@ async def test_settlements_are_a_source(base: Base) -> None:
     async with collecting(base, source, series=(daily,)) as collector:
         assert await failure(base, collector, "own") == "NOT_CONFIGURED"
         row = {
-            column.name: 1 if column.type.python_type is int else "" for column in instruments.c
+            column.name: {int: 1, str: ""}.get(column.type.python_type) for column in instruments.c
         } | {
             "symbol": "CORN-US2Y-CHI", "number": 1, "tick_size_micro": 2_500,
             "commodity_code": "CORN",
