@@ -98,7 +98,8 @@ async def test_a_fixed_price_contract_is_signed_delivered_and_settled(deal: Deal
     types = [event.type for event in history.events]
     assert types[:3] == ["contract.drafted", "contract.signature_required",
                          "contract.signed_by_counterparty"]  # fmt: skip
-    assert types[-1] == "contract.settled"
+    # Both deposits come back after it, in their own time.
+    assert "contract.settled" in types[-3:]
     assert {"contract.signed", "contract.chain_confirmed", "contract.active"} <= set(types)
 
 
