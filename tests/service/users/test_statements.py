@@ -217,6 +217,8 @@ async def test_statements_are_drawn_up_when_the_day_is_over(
     await hall.order(seller, SELL, 2)
     await hall.order(buyer, BUY, 2)
     await hall.matching.caught_up()
+    # History has it all once it is told.
+    await listed(hall, buyer, page_size=1)
     # The first day was 40 days ago, so its month is over too.
     await hall.history.write(
         lambda tx: tx.execute(
