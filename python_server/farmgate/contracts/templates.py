@@ -124,7 +124,6 @@ TEMPLATES: Final = {
                 "rules": "CONTRACT_RULES_EXCHANGE", "unit": "bu", "tolerance_pct": "10",
                 "price": {
                     "type": "PRICE_TYPE_FORMULA", "currency": "USD",
-                    "formula": {"aggregate": "AGGREGATE_AVG"},
                 },
                 "delivery": {"incoterm": "INCOTERM_DELIVERED", "mode": "TRANSPORT_MODE_IN_STORE"},
             },
