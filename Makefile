@@ -94,14 +94,20 @@ format: $(VENV)/.synced ## Format everything.
 test-tools: ## Install the servers and the browser that tests use.
 	scripts/install-test-tools
 
-# Files of tests run two at a time: each starts servers of its own on free ports.
+# Files of tests run two at a time: each starts servers of its own on free ports. What fails is
+# tried once more and named as RERUN: some wait for real processes on a machine that others use.
 PYTEST_WORKERS ?= 2
 
 .PHONY: test
 test: $(VENV)/.built test-tools ## Run all tests, installing what they need.
 	cargo test --quiet --profile fast
 	scripts/determinism 200000
-	python -m pytest --quiet -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_FLAGS)
+	python -m pytest --quiet -n $(PYTEST_WORKERS) --dist loadfile --reruns 1 -r R \
+	  -m "not soak" $(PYTEST_FLAGS)
+
+.PHONY: soak
+soak: $(VENV)/.built test-tools ## Run the tests that take minutes and a quiet machine.
+	python -m pytest --quiet -m soak $(PYTEST_FLAGS)
 
 .PHONY: soak-streams
 soak-streams: $(VENV)/.built ## Kill the streams' server 25 times under gRPC clients and a browser.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
 from farmgate.api.contracts.v1 import contract_types_pb2 as types
 from scenarios.deal import LOADS, Deal
@@ -192,6 +193,7 @@ def assert_everywhere(deaths: list[str]) -> None:
     assert len(deaths) > 40
 
 
+@pytest.mark.soak
 def test_killed_after_every_deed_it_registers_and_settles_once(tmp_path: Path) -> None:
     """FWD-030: one registration, one settlement, every amount moved once."""
     with exchange(tmp_path / "data") as world:

@@ -180,6 +180,7 @@ class Load:
             self.failures.append(f"{kind}: {reply.status_code} {reply.text[:300]}")
 
 
+@pytest.mark.soak
 def test_servers_restart_one_after_the_other_and_no_call_fails(stack: Stack) -> None:
     """OPS-182, OPS-175: under load by REST and gRPC, the leader among them."""
     load = Load(stack)
@@ -209,6 +210,7 @@ def test_servers_restart_one_after_the_other_and_no_call_fails(stack: Stack) -> 
     assert min(load.outcomes[kind] for kind in ("order", "book", "grpc")) > 0
 
 
+@pytest.mark.soak
 def test_another_server_takes_over_from_one_that_is_killed(stack: Stack) -> None:
     """OPS-172: as callers see it, through Envoy."""
     wait_until(lambda: stack.leader() is not None, "A leader", 30)

@@ -28,6 +28,7 @@ def deal(request: pytest.FixtureRequest, world: World, node: Anvil) -> Deal:
     return Deal(world.faces[request.param], node.mine)
 
 
+@pytest.mark.soak
 def test_registration_that_is_taken_back_comes_again(deal: Deal, node: Anvil) -> None:
     """FWD-012: scenario A12, in the same life as on the embedded chain."""
     before = {side: deal.cash(side) for side in ("seller", "buyer")}

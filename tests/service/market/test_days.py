@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+import pytest
+from sqlalchemy import Connection, text, update
 
 from farmgate.api.market.v1 import market_pb2
 from farmgate.api.trading.v1 import trading_pb2
 from farmgate.api.types.v1 import types_pb2
-from farmgate.db.outbox import outbox
 from farmgate.market import settlement_store
 from farmgate.market.sessions import Sessions
 from farmgate.market.tables import instruments
@@ -28,8 +28,24 @@ def limits(exchange: Market) -> tuple[str, str]:
     return found["limit_low"], found["limit_high"]
 
 
+@pytest.fixture(autouse=True)
+async def _kept(exchange: Market) -> None:
+    """Keeps what is announced: it goes on to people at any moment, and is gone then."""
+
+    def keep(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE announced AS SELECT * FROM outbox WHERE 0"))
+        connection.execute(
+            text(
+                "CREATE TRIGGER announcing AFTER INSERT ON outbox BEGIN "
+                "INSERT INTO announced SELECT * FROM outbox WHERE rowid = NEW.rowid; END"
+            )
+        )
+
+    await exchange.ground.base.database.write(keep)
+
+
 async def announced(exchange: Market, kind: str) -> list[Any]:
-    query = select(outbox).where(outbox.c.type == kind)
+    query = text("SELECT * FROM announced WHERE type = :kind").bindparams(kind=kind)
     return await exchange.ground.base.database.read(lambda tx: list(tx.execute(query)))
 
 
@@ -93,6 +109,7 @@ async def order(matching: Matching, account: int, side: int, price: str) -> Any:
     return trading_pb2.CreateOrderResponse.FromString(reply).order
 
 
+@pytest.mark.soak
 async def test_calendars_move_phases(exchange: Market) -> None:
     """MKT-035, MKT-036: a day of an Indian market, a halt, a holiday, the last day."""
     clock, database, matching = exchange.clock, exchange.ground.base.database, exchange.matching
